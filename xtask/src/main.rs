@@ -1,0 +1,39 @@
+//! The project's own commands: what cargo alone cannot do.
+//!
+//! `cargo xtask` prints the list.
+
+// A program has no outside: `pub` here means public to the program.
+#![allow(unreachable_pub)]
+
+use std::process::ExitCode;
+
+mod test;
+mod tidy;
+mod workspace;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  test     format, clippy, tidy, every unit and integration test
+  tidy     sizes of files and functions, edges between crates, banned words
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let result = match args.next().as_deref() {
+        Some("test") => test::run(),
+        Some("tidy") => tidy::run(),
+        Some("help" | "--help" | "-h") | None => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => Err(format!("xtask: no command '{other}'\n\n{USAGE}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
