@@ -1,0 +1,2 @@
+//! Addresses, routes, subscriptions and groups over a log.
+#![deny(missing_docs)]

@@ -1,0 +1,2 @@
+//! Kafka protocol server and client on tokio.
+#![deny(missing_docs)]

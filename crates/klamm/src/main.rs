@@ -1,0 +1,3 @@
+//! The messenger's program.
+
+fn main() {}

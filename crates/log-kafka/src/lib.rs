@@ -1,0 +1,2 @@
+//! The log on an Apache Kafka cluster.
+#![deny(missing_docs)]

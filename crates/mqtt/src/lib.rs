@@ -1,0 +1,2 @@
+//! MQTT endpoints on tokio.
+#![deny(missing_docs)]

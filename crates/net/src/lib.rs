@@ -1,0 +1,2 @@
+//! Accept loop, limits and drain for every server.
+#![deny(missing_docs)]

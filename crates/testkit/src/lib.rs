@@ -1,0 +1,2 @@
+//! Real processes and peers for tests.
+#![deny(missing_docs)]
