@@ -45,6 +45,12 @@ pub enum BatchError {
         /// The sum of the bytes at hand.
         computed: u32,
     },
+    /// Compressed records unpack to more than is allowed. Not retryable; `RECORD_LIST_TOO_LARGE` on the wire.
+    #[error("record batch that unpacks to more than {limit_bytes} bytes")]
+    Unpacked {
+        /// What is allowed.
+        limit_bytes: usize,
+    },
 }
 
 /// The codec of a batch's records: bits 0 to 2 of its attributes.
@@ -226,6 +232,11 @@ impl BatchHeader {
 /// CRC-32C (Castagnoli, RFC 3720 appendix B.4), as record batches carry it.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
+}
+
+/// The CRC a whole batch should carry.
+pub(super) fn crc32c_of_batch(batch: &[u8]) -> u32 {
+    crc32c(&batch[CRC_FROM..])
 }
 
 #[cfg(test)]
