@@ -24,7 +24,8 @@ pub(super) fn unpack(
         Compression::Gzip => read(flate2::read::MultiGzDecoder::new(packed), limit_bytes),
         Compression::Lz4 => read(lz4_flex::frame::FrameDecoder::new(packed), limit_bytes),
         Compression::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|_| BROKEN)?;
+            let mut decoder =
+                zstd::stream::read::Decoder::with_buffer(packed).map_err(|_| BROKEN)?;
             // RFC 8878 section 3.1.1.1.2 asks decoders for at least 8 MiB; 2^27 is the library's own bound.
             decoder.window_log_max(27).map_err(|_| BROKEN)?;
             read(decoder, limit_bytes)
@@ -73,7 +74,8 @@ fn snappy_block(block: &[u8], limit_bytes: usize, out: &mut Vec<u8>) -> Result<(
         return Err(BROKEN);
     }
     out.resize(from + length, 0);
-    let wrote = snap::raw::Decoder::new().decompress(block, &mut out[from..]).map_err(|_| BROKEN)?;
+    let wrote =
+        snap::raw::Decoder::new().decompress(block, &mut out[from..]).map_err(|_| BROKEN)?;
     if wrote == length { Ok(()) } else { Err(BROKEN) }
 }
 

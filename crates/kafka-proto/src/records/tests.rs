@@ -23,7 +23,10 @@ fn given() -> impl Strategy<Value = Vec<Given>> {
 fn headers(given: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<Header> {
     given
         .iter()
-        .map(|(key, value)| Header { key: key.clone().into(), value: value.clone().map(Into::into) })
+        .map(|(key, value)| Header {
+            key: key.clone().into(),
+            value: value.clone().map(Into::into),
+        })
         .collect()
 }
 
