@@ -83,7 +83,9 @@ impl Template {
                     };
                     let (value, after) = rest.split_at(end);
                     if value.is_empty()
-                        || captures.insert(name.clone(), value.to_owned()).is_some_and(|v| v != value)
+                        || captures
+                            .insert(name.clone(), value.to_owned())
+                            .is_some_and(|v| v != value)
                     {
                         return None;
                     }

@@ -69,10 +69,8 @@ fn plain_records_find_their_topic_name() {
 
 #[test]
 fn filters_know_the_log_topics_they_need() {
-    let table = table(&[
-        ("cmd/{device}", "cmd", "{device}"),
-        ("t/{tenant}/#", "t.{tenant}", "{topic}"),
-    ]);
+    let table =
+        table(&[("cmd/{device}", "cmd", "{device}"), ("t/{tenant}/#", "t.{tenant}", "{topic}")]);
     let fixed = |filter| -> Vec<&str> {
         table.fixed_topics(filter).into_iter().map(|(name, _)| name).collect()
     };
@@ -93,10 +91,8 @@ fn mistakes_are_named() {
     assert!(why_not("a/{b}/{c}", "x.{b}{c}", "{topic}").contains("text between"));
     assert!(why_not("a/{b}", "x y", "{topic}").contains("topic name"));
     assert!(why_not("a", "x", "{topi").contains("brace"));
-    let after = RouteTable::new(&[
-        RouteConfig::default_route("a", 1),
-        RouteConfig::default_route("b", 1),
-    ]);
+    let after =
+        RouteTable::new(&[RouteConfig::default_route("a", 1), RouteConfig::default_route("b", 1)]);
     assert!(after.unwrap_err().to_string().contains("takes everything"));
     assert!(RouteTable::new(&[]).is_err());
 }
