@@ -31,7 +31,7 @@ const UNPACKED_BYTES_MAX: usize = 16 << 20; // beyond it a batch is a bomb rathe
 
 /// Where a record was found.
 #[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
+pub(crate) struct Origin<'a> {
     /// Routes, to name records that carry no topic name.
     pub routes: &'a RouteTable,
     /// The log topic.
@@ -39,7 +39,7 @@ pub struct Origin<'a> {
 }
 
 /// Calls `each` with every data record of back-to-back batches; a batch that cannot be read is one error.
-pub fn for_each_record(bytes: &Bytes, mut each: impl FnMut(Result<Record, BatchError>)) {
+pub(crate) fn for_each_record(bytes: &Bytes, mut each: impl FnMut(Result<Record, BatchError>)) {
     for batch in batches(bytes.clone()) {
         let (header, batch) = match batch {
             Ok(found) => found,
@@ -56,7 +56,7 @@ pub fn for_each_record(bytes: &Bytes, mut each: impl FnMut(Result<Record, BatchE
 }
 
 /// The message in a record; `None` when no topic name can be found for it.
-pub fn message(record: &Record, origin: &Origin<'_>) -> Option<Message> {
+pub(crate) fn message(record: &Record, origin: &Origin<'_>) -> Option<Message> {
     let mut message = Message {
         payload: record.value.clone().unwrap_or_default(),
         qos: QoS::AtLeastOnce,
@@ -111,7 +111,7 @@ fn user_property(properties: &mut Properties, key: &Bytes, value: Bytes) {
 }
 
 /// The headers that carry what the record's other fields do not; `key` is the record's.
-pub fn headers(message: &Message, key: &str) -> Vec<Header> {
+pub(crate) fn headers(message: &Message, key: &str) -> Vec<Header> {
     let mut headers = Vec::with_capacity(2 + message.properties.user.len());
     let mut put = |key: &'static str, value: Bytes| {
         headers.push(Header { key: Bytes::from_static(key.as_bytes()), value: Some(value) });

@@ -172,7 +172,7 @@ fn is_exact(filter: &str) -> bool {
     !filter.contains(['+', '#'])
 }
 
-fn take<S: Eq, V>(list: &mut Vec<(S, V)>, subscriber: S) -> Option<V> {
+fn take<S: Eq + Copy, V>(list: &mut Vec<(S, V)>, subscriber: S) -> Option<V> {
     let index = list.iter().position(|(of, _)| *of == subscriber)?;
     Some(list.swap_remove(index).1)
 }

@@ -50,7 +50,7 @@ pub struct Surroundings {
 
 /// A running tail reader of one partition; dropping the last handle ends it.
 #[derive(Debug)]
-pub struct Tail {
+pub(crate) struct Tail {
     partition: Arc<dyn Partition>,
     around: Arc<Surroundings>,
     state: Mutex<State>,
@@ -75,18 +75,18 @@ struct Cache {
 
 /// Ends the tail when dropped.
 #[derive(Debug)]
-pub struct TailHandle {
+pub(crate) struct TailHandle {
     tail: Arc<Tail>,
 }
 
 impl TailHandle {
     /// Whether it follows this partition.
-    pub fn is_of(&self, topic: &str, index: u32) -> bool {
+    pub(crate) fn is_of(&self, topic: &str, index: u32) -> bool {
         **self.tail.partition.topic() == *topic && self.tail.partition.index() == index
     }
 
     /// It stopped by itself, because its topic was deleted.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.tail.stop.is_cancelled()
     }
 }
@@ -102,7 +102,7 @@ impl Tail {
     ///
     /// # Errors
     /// What the log says when the position is asked for.
-    pub async fn start(
+    pub(crate) async fn start(
         partition: Arc<dyn Partition>,
         from: Position,
         around: Arc<Surroundings>,

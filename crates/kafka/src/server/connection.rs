@@ -42,7 +42,7 @@ pub async fn serve<S: Service>(service: &S, limits: &Limits, mut connection: Con
     let end = serving.run(draining.cancelled()).await;
     match end {
         Ok(()) | Err(KafkaError::Closed) => {
-            tracing::debug!(peer = %context.peer, "kafka client left")
+            tracing::debug!(peer = %context.peer, "kafka client left");
         }
         Err(KafkaError::Io(error)) => {
             tracing::debug!(peer = %context.peer, %error, "kafka connection lost");
