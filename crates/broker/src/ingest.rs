@@ -128,9 +128,8 @@ fn add(
 ) -> Option<Group> {
     let at = groups.iter().position(|group| Arc::ptr_eq(&group.partition, partition));
     let room = BATCH_BYTES.saturating_sub(message.payload.len());
-    let full = at
-        .filter(|at| groups[*at].builder.len_bytes() > room)
-        .map(|at| groups.swap_remove(at));
+    let full =
+        at.filter(|at| groups[*at].builder.len_bytes() > room).map(|at| groups.swap_remove(at));
     let at = at.filter(|_| full.is_none()).unwrap_or_else(|| {
         groups.push(Group {
             partition: Arc::clone(partition),

@@ -147,8 +147,7 @@ pub(crate) fn headers(message: &Message, key: &str) -> Vec<Header> {
         }
     }
     for (key, value) in &properties.user {
-        let key =
-            if key.starts_with(OWN) { [USER, key].concat().into() } else { key.clone() };
+        let key = if key.starts_with(OWN) { [USER, key].concat().into() } else { key.clone() };
         headers.push(Header { key, value: Some(value.clone()) });
     }
     headers

@@ -108,11 +108,8 @@ impl Tail {
         around: Arc<Surroundings>,
     ) -> Result<TailHandle, LogError> {
         let reader = partition.reader(from).await?;
-        let state = State {
-            position: reader.position(),
-            lagging: HashSet::new(),
-            cache: Cache::default(),
-        };
+        let state =
+            State { position: reader.position(), lagging: HashSet::new(), cache: Cache::default() };
         let stop = CancellationToken::new();
         let tail = Arc::new(Self { partition, around, state: Mutex::new(state), stop });
         tokio::spawn(Arc::clone(&tail).run(reader));

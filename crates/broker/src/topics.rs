@@ -101,11 +101,8 @@ impl Topics {
                 why: format!("would be more than {TOPICS_MAX} topics"),
             });
         }
-        let new = NewTopic {
-            name: name.to_owned(),
-            partitions: Some(partitions),
-            ..NewTopic::default()
-        };
+        let new =
+            NewTopic { name: name.to_owned(), partitions: Some(partitions), ..NewTopic::default() };
         let topic = match self.log.create_topic(new).await {
             // Another process, or a Kafka client of this one, was quicker.
             Err(LogError::TopicExists(_)) => self.log.topic(name).await?,

@@ -82,8 +82,11 @@ async fn open(
             Ok(reader) => return Some(reader),
             Err(LogError::OffsetOutOfRange { start, .. }) if *next < start => {
                 tail.around.metrics.records_lost_to_retention.add((start - *next) as u64);
-                tracing::warn!(client = subscriber.client_id(), lost = start - *next,
-                    "retention overtook a slow subscriber");
+                tracing::warn!(
+                    client = subscriber.client_id(),
+                    lost = start - *next,
+                    "retention overtook a slow subscriber"
+                );
                 *next = start;
             }
             Err(LogError::UnknownTopic(_)) => return None,
