@@ -206,6 +206,8 @@ pub struct Outgoing {
     receive_maximum: u16,
     last_id: u16,
     in_flight: HashMap<u16, Awaits>,
+    /// Requests among `in_flight`.
+    requests: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +215,8 @@ enum Awaits {
     Puback,
     Pubrec,
     Pubcomp,
+    /// SUBACK or UNSUBACK: requests draw their identifiers from the same space [MQTT-2.2.1-3].
+    Answer,
 }
 
 /// What an acknowledgement led to.
@@ -227,22 +231,46 @@ pub enum Acknowledged {
 impl Outgoing {
     /// `receive_maximum` as the peer told it.
     pub fn new(receive_maximum: u16) -> Self {
-        Self { receive_maximum, last_id: 0, in_flight: HashMap::new() }
+        Self { receive_maximum, last_id: 0, in_flight: HashMap::new(), requests: 0 }
     }
 
     /// Messages sent and not done.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.in_flight.len() - self.requests
     }
 
     /// Whether another QoS 1 or 2 message may go out [MQTT-3.3.4-7].
     pub fn has_room(&self) -> bool {
-        self.in_flight.len() < usize::from(self.receive_maximum)
+        self.in_flight() < usize::from(self.receive_maximum)
     }
 
     /// Takes the next free packet identifier for a message of QoS 1 or 2; `None` without room.
     pub fn begin(&mut self, qos: QoS) -> Option<u16> {
-        if !self.has_room() || self.in_flight.len() >= usize::from(u16::MAX) {
+        if !self.has_room() {
+            return None;
+        }
+        self.take_id(if qos == QoS::ExactlyOnce { Awaits::Pubrec } else { Awaits::Puback })
+    }
+
+    /// Takes the next free packet identifier for a SUBSCRIBE or UNSUBSCRIBE, which the receive maximum does not count.
+    pub fn begin_request(&mut self) -> Option<u16> {
+        let id = self.take_id(Awaits::Answer)?;
+        self.requests += 1;
+        Some(id)
+    }
+
+    /// Takes the answer to a request; false when there is none of that identifier.
+    pub fn handle_answer(&mut self, packet_id: u16) -> bool {
+        let known = self.in_flight.get(&packet_id) == Some(&Awaits::Answer);
+        if known {
+            self.in_flight.remove(&packet_id);
+            self.requests -= 1;
+        }
+        known
+    }
+
+    fn take_id(&mut self, awaits: Awaits) -> Option<u16> {
+        if self.in_flight.len() >= usize::from(u16::MAX) {
             return None;
         }
         loop {
@@ -251,12 +279,11 @@ impl Outgoing {
                 break;
             }
         }
-        let awaits = if qos == QoS::ExactlyOnce { Awaits::Pubrec } else { Awaits::Puback };
         self.in_flight.insert(self.last_id, awaits);
         Some(self.last_id)
     }
 
-    /// Gives an identifier back whose message was not sent after all.
+    /// Gives the identifier of a message back that was not sent after all.
     pub fn forget(&mut self, packet_id: u16) {
         self.in_flight.remove(&packet_id);
     }

@@ -144,6 +144,19 @@ fn outgoing_messages_are_bounded_and_ids_unique() {
 }
 
 #[test]
+fn requests_share_the_identifiers_and_not_the_receive_maximum() {
+    let mut outgoing = Outgoing::new(1);
+    assert_eq!(outgoing.begin_request(), Some(1));
+    assert_eq!(outgoing.begin(QoS::AtLeastOnce), Some(2));
+    assert_eq!(outgoing.begin_request(), Some(3));
+    outgoing.last_id = 0;
+    assert_eq!(outgoing.begin_request(), Some(4));
+    assert!(outgoing.handle_puback(&ack(1)).is_err(), "PUBACK for a SUBSCRIBE");
+    assert!(outgoing.handle_answer(1) && !outgoing.handle_answer(1) && !outgoing.handle_answer(2));
+    assert_eq!(outgoing.in_flight(), 1);
+}
+
+#[test]
 fn qos_2_goes_out_in_four_steps_and_no_other_way() {
     let mut outgoing = Outgoing::new(9);
     let id = outgoing.begin(QoS::ExactlyOnce).unwrap();
