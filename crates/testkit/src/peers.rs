@@ -144,12 +144,14 @@ impl Peers {
     }
 }
 
-/// The line with a number in what a program says of itself.
+/// The line with the version in what a program says of itself.
 fn says(mut command: Command, flag: &str) -> String {
     let Ok(output) = command.arg(flag).output() else { return "does not start".to_owned() };
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
-    let line = text.lines().find(|line| line.contains(|c: char| c.is_ascii_digit()));
+    let has_digit = |line: &&str| line.contains(|c: char| c.is_ascii_digit());
+    let mut named = text.lines().filter(|line| line.to_lowercase().contains("version"));
+    let line = named.find(has_digit).or_else(|| text.lines().find(has_digit));
     line.unwrap_or("version unknown").trim().to_owned()
 }
 
