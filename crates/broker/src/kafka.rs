@@ -1,0 +1,3 @@
+//! The Kafka protocol on the embedded log.
+#![allow(dead_code)]
+mod group;
