@@ -3,7 +3,7 @@
 
 mod ingest;
 mod interest;
-mod kafka;
+pub mod kafka;
 mod mapping;
 mod matching;
 mod message;

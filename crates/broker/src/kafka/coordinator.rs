@@ -12,8 +12,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use klamm_kafka_proto::{ErrorCode, Response};
-use klamm_log::{EmbeddedLog, EmbeddedPartition, Log, LogError, NewTopic, Partition};
-use tokio::sync::{Notify, oneshot};
+use klamm_log::{EmbeddedLog, EmbeddedPartition, Log, LogError, NewTopic, Partition, Status};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -28,7 +28,8 @@ mod offsets;
 mod snapshot;
 mod table;
 
-pub(crate) use committed::Committed;
+pub(crate) use committed::{Committed, Offsets};
+pub(crate) use offsets::{Commit, Committer, Refused};
 pub(crate) use table::GroupView;
 use table::{Entry, Table};
 
@@ -65,6 +66,8 @@ pub(crate) struct Coordinator {
     partition: Arc<EmbeddedPartition>,
     limits: GroupLimits,
     clock: Clock,
+    /// Whether the log still takes appends.
+    status: watch::Receiver<Status>,
     /// A deadline came nearer.
     wake: Arc<Notify>,
     metrics: Arc<Metrics>,
@@ -120,6 +123,7 @@ impl Coordinator {
             partition,
             limits,
             clock,
+            status: log.status(),
             wake: Arc::clone(&wake),
             metrics,
             _driver: stop.clone().drop_guard(),
@@ -161,9 +165,16 @@ impl Coordinator {
         if self.partition.high_watermark() >= offset {
             return Ok(());
         }
-        let mut watch = self.partition.watch();
-        let reached = watch.wait_for(|high_watermark| *high_watermark >= offset).await;
-        reached.map(drop).map_err(|_| ErrorCode::CoordinatorNotAvailable)
+        let (mut watch, mut status) = (self.partition.watch(), self.status.clone());
+        // A log that failed will not make anything durable any more.
+        tokio::select! {
+            reached = watch.wait_for(|high_watermark| *high_watermark >= offset) => {
+                reached.map(drop).map_err(|_| ErrorCode::CoordinatorNotAvailable)
+            }
+            _ = status.wait_for(|status| matches!(status, Status::Failed(_))) => {
+                Err(ErrorCode::CoordinatorNotAvailable)
+            }
+        }
     }
 
     /// Hands out what a group says, starts what it wants stored, and minds its next deadline.
@@ -193,7 +204,7 @@ impl Coordinator {
             match table.groups.get(&group_id) {
                 None => Ok(None),
                 Some(entry) if moved_on(entry) => Ok(None),
-                Some(_) => table.append_group(&self.partition, &group_id, now_ms).map(Some),
+                Some(_) => table.append_group(&*self.partition, &group_id, now_ms).map(Some),
             }
         });
         let stored = match appended.await {
@@ -229,6 +240,3 @@ fn offsets_topic() -> NewTopic {
         ],
     }
 }
-
-#[cfg(test)]
-mod tests;

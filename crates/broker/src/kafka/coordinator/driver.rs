@@ -13,7 +13,11 @@ use super::Coordinator;
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Runs until the coordinator is gone.
-pub(super) async fn run(coordinator: Weak<Coordinator>, wake: Arc<Notify>, stop: CancellationToken) {
+pub(super) async fn run(
+    coordinator: Weak<Coordinator>,
+    wake: Arc<Notify>,
+    stop: CancellationToken,
+) {
     let mut expiry = Instant::now() + EXPIRY_INTERVAL;
     loop {
         let next = {

@@ -1,6 +1,6 @@
 //! Committed offsets: commit, look up, forget.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use klamm_kafka_proto::ErrorCode;
@@ -9,7 +9,11 @@ use klamm_log::{LogError, Pending};
 use super::committed::{Committed, Offsets};
 use super::table::{KeyValue, Table, cost_bytes, group_key, offset_key, offset_record};
 use super::{Coordinator, Entry};
+use crate::kafka::error::code_of;
 use crate::kafka::group::State;
+
+/// Tombstones in one batch: with names of 32 KiB, the longest there are, they still fit the topic's largest batch.
+const TOMBSTONES_MAX: usize = 100; // 100 * 2 * 32 KiB = 6.4 MiB
 
 /// Who commits.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,26 @@ pub(crate) enum Refused {
     Log(LogError),
 }
 
+impl Refused {
+    /// As the client is told.
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Code(code) => *code,
+            // The topic of the offsets takes larger batches than any sensible commit.
+            Self::Log(LogError::TooLarge { .. } | LogError::InvalidRecord(_)) => {
+                ErrorCode::InvalidCommitOffsetSize
+            }
+            Self::Log(error) => match code_of(error) {
+                // Of the partition of the offsets, which is not what the client asked about.
+                ErrorCode::UnknownTopicOrPartition | ErrorCode::KafkaStorageError => {
+                    ErrorCode::CoordinatorNotAvailable
+                }
+                code => code,
+            },
+        }
+    }
+}
+
 impl Coordinator {
     /// Takes offsets; durable when what comes back resolves. Waits while the log has no room.
     pub(crate) async fn commit(
@@ -46,7 +70,8 @@ impl Coordinator {
             let record = offset_record(&group_id, topic, *partition, committed);
             records.push(record.map_err(Refused::Log)?);
         }
-        let cost = commits.iter().map(|(topic, _, committed)| cost_bytes(&group_id, topic, committed));
+        let cost =
+            commits.iter().map(|(topic, _, committed)| cost_bytes(&group_id, topic, committed));
         let cost: u64 = cost.sum();
         let taken = self.with_room(|table| {
             if let Err(code) = self.check_commit(table, &group_id, committer, cost) {
@@ -77,18 +102,15 @@ impl Coordinator {
         if table.live_bytes + cost > self.limits.table_bytes_max {
             return Err(ErrorCode::InvalidCommitOffsetSize);
         }
-        match table.groups.get_mut(group_id) {
-            Some(entry) => entry.group.handle_commit(
-                self.now_ms(),
-                committer.member_id,
-                committer.instance_id,
-                committer.generation,
-            ),
-            // Only a consumer that assigns its partitions itself comes without having joined.
-            None if committer.generation >= 0 => Err(ErrorCode::IllegalGeneration),
-            None if !self.has_room(table) => Err(ErrorCode::GroupMaxSizeReached),
-            None => Ok(()),
+        if let Some(entry) = table.groups.get_mut(group_id) {
+            let Committer { member_id, instance_id, generation, .. } = committer;
+            return entry.group.handle_commit(self.now_ms(), member_id, instance_id, generation);
         }
+        // Only a consumer that assigns its partitions itself comes without having joined.
+        if committer.generation >= 0 {
+            return Err(ErrorCode::GroupIdNotFound);
+        }
+        if self.has_room(table) { Ok(()) } else { Err(ErrorCode::GroupMaxSizeReached) }
     }
 
     /// The group's offsets as `see` wants them, once they are durable; `None` when there is no such group.
@@ -106,7 +128,7 @@ impl Coordinator {
         Ok(Some(seen))
     }
 
-    /// Forgets offsets of a group (OffsetDelete). `refuse` says for a topic why its offsets must stay.
+    /// Forgets offsets of a group (OffsetDelete).
     pub(crate) async fn delete_offsets(
         self: &Arc<Self>,
         group_id: &str,
@@ -177,7 +199,7 @@ impl Coordinator {
                     return Ok(None);
                 }
                 let due = due(entry, now_ms, self.limits.offsets_retention_ms);
-                let all = entry.offsets.values().map(|found| found.len()).sum::<usize>();
+                let all = entry.offsets.values().map(BTreeMap::len).sum::<usize>();
                 if due.len() == all {
                     self.remove_group(table, &group_id, now_ms)
                 } else {
@@ -189,6 +211,8 @@ impl Coordinator {
         Ok(())
     }
 
+    /// Forgets offsets, a batch of tombstones after the other. When the log has no room half-way, those before are
+    /// forgotten in the table and in the log alike.
     fn forget(
         &self,
         table: &mut Table,
@@ -196,18 +220,19 @@ impl Coordinator {
         which: &[(Arc<str>, i32)],
         now_ms: i64,
     ) -> Result<Option<Pending>, LogError> {
-        if which.is_empty() {
-            return Ok(None);
+        let mut pending = None;
+        for which in which.chunks(TOMBSTONES_MAX) {
+            let tombstone = |(topic, partition): &(Arc<str>, i32)| {
+                Ok((offset_key(group_id, topic, *partition)?, None))
+            };
+            let records =
+                which.iter().map(tombstone).collect::<Result<Vec<KeyValue>, LogError>>()?;
+            pending = Some(table.append(&*self.partition, &records, now_ms)?);
+            for (topic, partition) in which {
+                table.put_offset(group_id, topic, *partition, None, now_ms);
+            }
         }
-        let tombstone = |(topic, partition): &(Arc<str>, i32)| {
-            Ok((offset_key(group_id, topic, *partition)?, None))
-        };
-        let records = which.iter().map(tombstone).collect::<Result<Vec<KeyValue>, LogError>>()?;
-        let pending = table.append(&*self.partition, &records, now_ms)?;
-        for (topic, partition) in which {
-            table.put_offset(group_id, topic, *partition, None, now_ms);
-        }
-        Ok(Some(pending))
+        Ok(pending)
     }
 
     fn remove_group(
@@ -216,20 +241,17 @@ impl Coordinator {
         group_id: &Arc<str>,
         now_ms: i64,
     ) -> Result<Option<Pending>, LogError> {
-        let mut records = Vec::new();
-        if let Some(entry) = table.groups.get(group_id) {
-            for (topic, partitions) in &entry.offsets {
-                for partition in partitions.keys() {
-                    records.push((offset_key(group_id, topic, *partition)?, None));
-                }
-            }
-            if entry.stored.is_some() {
-                records.push((group_key(group_id)?, None));
-            }
-        }
-        let mut pending = None;
-        if !records.is_empty() {
-            pending = Some(table.append(&*self.partition, &records, now_ms)?);
+        let Some(entry) = table.groups.get(group_id) else { return Ok(None) };
+        let of_topic = |(topic, found): (&Arc<str>, &BTreeMap<i32, Committed>)| {
+            let topic = Arc::clone(topic);
+            found.keys().map(move |partition| (Arc::clone(&topic), *partition)).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = entry.offsets.iter().flat_map(of_topic).collect();
+        let was_stored = entry.stored.is_some();
+        let mut pending = self.forget(table, group_id, &all, now_ms)?;
+        if was_stored {
+            let record = (group_key(group_id)?, None);
+            pending = Some(table.append(&*self.partition, &[record], now_ms)?);
         }
         table.remove(group_id);
         self.metrics.kafka_groups.subtract(1);

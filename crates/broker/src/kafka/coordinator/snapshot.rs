@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use klamm_log::{LogError, Partition};
 
 use super::Coordinator;
@@ -44,10 +45,11 @@ impl Coordinator {
             let (left, pending) = self
                 .with_room(|table| {
                     let (left, records) = chunk(table, &groups)?;
-                    let pending = match records.is_empty() {
-                        true => None,
-                        false => Some(table.append(&*self.partition, &records, now_ms)?),
-                    };
+                    let mut pending = None;
+                    // Of those that the log took before it had no room, all will be written again.
+                    for batch in batches(&records) {
+                        pending = Some(table.append(&*self.partition, batch, now_ms)?);
+                    }
                     Ok((left, pending))
                 })
                 .await?;
@@ -78,8 +80,27 @@ fn chunk(table: &Table, groups: &[Arc<str>]) -> Result<(usize, Vec<KeyValue>), L
                 records.push(offset_record(group_id, topic, *partition, committed)?);
             }
         }
-        let size = |(key, value): &KeyValue| key.len() + value.as_ref().map_or(0, |v| v.len());
-        bytes += records[before..].iter().map(size).sum::<usize>();
+        bytes += records[before..].iter().map(size_bytes).sum::<usize>();
     }
     Ok((left, records))
+}
+
+fn size_bytes((key, value): &KeyValue) -> usize {
+    key.len() + value.as_ref().map_or(0, Bytes::len)
+}
+
+/// A group with very many offsets is more than one batch.
+fn batches(records: &[KeyValue]) -> Vec<&[KeyValue]> {
+    let (mut batches, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, record) in records.iter().enumerate() {
+        if bytes > 0 && bytes + size_bytes(record) > CHUNK_BYTES {
+            batches.push(&records[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += size_bytes(record);
+    }
+    if from < records.len() {
+        batches.push(&records[from..]);
+    }
+    batches
 }
