@@ -240,3 +240,6 @@ fn offsets_topic() -> NewTopic {
         ],
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,9 @@ impl KafkaService {
     ) -> Result<(i32, i64), Refusal> {
         let partition = self.partition(topic, asked.partition)?;
         check_leader_epoch(&partition, asked.current_leader_epoch)?;
+        if asked.leader_epoch > partition.leader_epoch() {
+            return Ok((-1, -1));
+        }
         Ok(partition.end_offset_of_epoch(asked.leader_epoch))
     }
 }
