@@ -322,3 +322,6 @@ impl Drop for Session {
         self.shared.close();
     }
 }
+
+#[cfg(test)]
+mod tests;
