@@ -53,6 +53,8 @@ metrics! {
     Gauge mqtt_connections "MQTT clients connected",
     Counter mqtt_connects "MQTT clients accepted",
     Counter mqtt_connects_refused "MQTT clients refused",
+    Counter mqtt_connections_failed "MQTT clients accepted whose connection ended in an error",
+    Gauge mqtt_connections_waiting "MQTT clients that are not read because the log has no room",
     Counter mqtt_messages_in "messages published by MQTT clients",
     Counter mqtt_payload_bytes_in "payload bytes published by MQTT clients",
     Counter mqtt_publish_failures "messages of MQTT clients that the log did not take",

@@ -303,7 +303,7 @@ async fn read_first(
     };
     loop {
         // What does not begin as CONNECT need not be waited for.
-        if received.first().is_some_and(|first| first >> 4 != 1) {
+        if received.first().is_some_and(|first| *first != 0x10) {
             let _ = transport.shutdown().await;
             return Err(FIRST.into());
         }
@@ -369,3 +369,6 @@ fn random_client_id() -> Utf8 {
     let text = format!("auto-{:016x}{:08x}", random(), random() as u32);
     Utf8::from_text(&text).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,9 @@ mod router;
 mod server;
 mod session;
 
+#[cfg(test)]
+mod testing;
+
 pub use client::{Client, ClientError, ClientOptions, Delivery};
 pub use closed::Closed;
 pub use connect::{Accept, Connect, Limits};

@@ -189,3 +189,6 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

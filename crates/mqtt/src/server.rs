@@ -112,3 +112,6 @@ where
 fn report(peer: SocketAddr, error: &dyn Display) {
     tracing::debug!(%peer, %error, "a client's handler failed");
 }
+
+#[cfg(test)]
+mod tests;

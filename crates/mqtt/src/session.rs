@@ -202,7 +202,8 @@ impl Session {
         self.end_with(Closed::ByUs(reason), Some((reason, Some(text))));
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event, Closed>>> {
+    /// [`Session::next`] for those who wait for something else in the same place.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event, Closed>>> {
         loop {
             let written = self.poll_written(context);
             if let Some(event) = self.events.pop_front() {
@@ -322,3 +323,6 @@ impl Drop for Session {
         self.shared.close();
     }
 }
+
+#[cfg(test)]
+mod tests;

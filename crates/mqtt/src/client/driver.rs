@@ -231,9 +231,14 @@ impl Driver {
         }
     }
 
-    /// Puts a packet, unless it is larger than the server takes.
+    /// Puts what the owner wants, unless it is larger than the server takes.
     fn put(&mut self, packet: &Packet) -> bool {
-        self.output.reply(self.version, packet, self.peer_packet_bytes)
+        self.output.put(self.version, packet, self.peer_packet_bytes)
+    }
+
+    /// Puts an answer to the server.
+    fn reply(&mut self, packet: &Packet) {
+        self.output.reply(self.version, packet, self.peer_packet_bytes);
     }
 
     /// Handles every whole packet; true when there was one.
@@ -269,9 +274,7 @@ impl Driver {
             _ => return self.handle_other(packet, messages),
         };
         match (ended, packet) {
-            (Acknowledged::Next(packet), _) => {
-                self.put(&packet);
-            }
+            (Acknowledged::Next(packet), _) => self.reply(&packet),
             (
                 Acknowledged::Done(reason),
                 Packet::Puback(ack) | Packet::Pubrec(ack) | Packet::Pubcomp(ack),
@@ -297,13 +300,13 @@ impl Driver {
                     messages.push(Message::new(publish, ack));
                 }
                 Received::Repeated(Some(packet)) => {
-                    self.put(&packet);
+                    self.reply(&packet);
                 }
                 Received::Repeated(None) => {}
             },
             Packet::Pubrel(ack) => {
                 let packet = self.incoming.handle_pubrel(ack.packet_id);
-                self.put(&packet);
+                self.reply(&packet);
             }
             Packet::Suback(packet::Suback { packet_id, reasons, .. })
             | Packet::Unsuback(packet::Unsuback { packet_id, reasons, .. }) => {

@@ -58,7 +58,7 @@ impl Pattern {
             let name = level.strip_prefix('{').and_then(|level| level.strip_suffix('}'));
             levels.push(match (level, name) {
                 ("#", _) => Level::Rest,
-                (_, Some(name)) if name.is_empty() => return fail("a capture has no name"),
+                (_, Some("")) => return fail("a capture has no name"),
                 (_, Some(name)) => Level::Capture(name.into()),
                 _ if level.contains(['#', '+', '{', '}']) => {
                     return fail("a level is neither literal, {name}, nor a last '#'");

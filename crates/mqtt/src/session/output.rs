@@ -38,17 +38,23 @@ impl Output {
         self.segments.push_back(payload);
     }
 
-    /// Puts a packet that answers the peer; `false`, and nothing put, when it is larger than the peer takes.
-    pub(crate) fn reply(&mut self, version: ProtocolVersion, packet: &Packet, max: usize) -> bool {
+    /// Puts a packet; `false`, and nothing put, when it is larger than the peer takes.
+    pub(crate) fn put(&mut self, version: ProtocolVersion, packet: &Packet, max: usize) -> bool {
         let from = self.tail.len();
         packet.encode(version, &mut self.tail);
-        let length = self.tail.len() - from;
-        if length > max {
+        let fits = self.tail.len() - from <= max;
+        if !fits {
             self.tail.truncate(from);
-            return false;
         }
-        self.replied_bytes += length;
-        true
+        fits
+    }
+
+    /// Puts a packet that answers the peer, as [`Output::put`].
+    pub(crate) fn reply(&mut self, version: ProtocolVersion, packet: &Packet, max: usize) -> bool {
+        let from = self.tail.len();
+        let put = self.put(version, packet, max);
+        self.replied_bytes += self.tail.len() - from;
+        put
     }
 
     pub(crate) fn len_bytes(&self) -> usize {
