@@ -48,7 +48,7 @@ pub(crate) struct GroupLimits {
     pub(crate) group_size_max: usize,
     /// Groups in all.
     pub(crate) groups_max: usize,
-    /// Bytes of all groups and offsets as they are stored.
+    /// Bytes of memory for all groups, members and offsets.
     pub(crate) table_bytes_max: u64,
     /// How long offsets are kept once their group is empty, in milliseconds (`offsets.retention.minutes`).
     pub(crate) offsets_retention_ms: i64,
@@ -191,6 +191,7 @@ impl Coordinator {
                 }
             }
         }
+        table.count_members(group_id);
         if table.schedule(group_id) {
             self.wake.notify_one();
         }

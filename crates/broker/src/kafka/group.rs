@@ -32,6 +32,9 @@ pub(crate) use join::Joiner;
 pub(crate) use member::Member;
 pub(crate) use metadata::{GroupMetadata, MemberMetadata};
 
+/// What a member id costs that was given out and not used yet.
+const INVITED_BYTES: u64 = 400; // up to 255 bytes of client id, 36 of a UUID, a place in the map
+
 /// Where a group stands. "Dead" is a group that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -145,6 +148,12 @@ impl<T> Group<T> {
     /// Nobody is in it, and nobody was asked to come.
     pub(crate) fn is_unused(&self) -> bool {
         self.state == State::Empty && self.invited.is_empty()
+    }
+
+    /// About what its members cost in memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        let invited = self.invited.len() as u64 * INVITED_BYTES;
+        self.members.values().map(Member::bytes).sum::<u64>() + invited
     }
 
     /// Rebalances begun.

@@ -95,6 +95,7 @@ fn restore_groups(
         let group = Group::restore(now_ms, limits.group_size_max, &group_metadata(&stored));
         table.entry(&group_id, now_ms).group = group;
         table.put_group(&group_id, value, now_ms);
+        table.count_members(&group_id);
         table.schedule(&group_id);
     }
     let unused = |entry: &super::Entry| entry.stored.is_none() && entry.offsets.is_empty();

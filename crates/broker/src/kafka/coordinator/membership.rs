@@ -20,6 +20,10 @@ impl Coordinator {
         let request = joiner.request;
         let group_id: Arc<str> = Arc::from(&*request.group_id);
         let mut table = self.table();
+        let cost: usize = request.protocols.iter().map(|p| p.name.len() + p.metadata.len()).sum();
+        if table.bytes() + cost as u64 > self.limits.table_bytes_max {
+            return Err((ErrorCode::GroupMaxSizeReached, waiter));
+        }
         if !table.groups.contains_key(&group_id) {
             // Only a new member makes a group.
             if !request.member_id.is_empty() {
@@ -109,8 +113,7 @@ impl Coordinator {
         if table.groups.len() >= self.limits.groups_max {
             self.drop_unused(table);
         }
-        table.groups.len() < self.limits.groups_max
-            && table.live_bytes < self.limits.table_bytes_max
+        table.groups.len() < self.limits.groups_max && table.bytes() < self.limits.table_bytes_max
     }
 
     /// Groups nobody is in, without offsets and never stored, leave no trace.

@@ -99,7 +99,7 @@ impl Coordinator {
         committer: Committer<'_>,
         cost: u64,
     ) -> Result<(), ErrorCode> {
-        if table.live_bytes + cost > self.limits.table_bytes_max {
+        if table.bytes() + cost > self.limits.table_bytes_max {
             return Err(ErrorCode::InvalidCommitOffsetSize);
         }
         if let Some(entry) = table.groups.get_mut(group_id) {

@@ -31,6 +31,8 @@ pub(super) struct Entry {
     /// Offset in the topic after the last record about this group.
     pub(super) written: i64,
     due_ms: Option<i64>,
+    /// What its members cost in memory, when they were last counted.
+    member_bytes: u64,
 }
 
 /// See the module.
@@ -41,6 +43,8 @@ pub(super) struct Table {
     due: BTreeSet<(i64, Arc<str>)>,
     /// Bytes of the records that a snapshot would write.
     pub(super) live_bytes: u64,
+    /// Bytes of memory that members cost.
+    member_bytes: u64,
     /// Bytes appended since the last snapshot.
     pub(super) appended_bytes: u64,
     /// Offset of the next record in the topic.
@@ -58,6 +62,7 @@ impl Table {
             groups: HashMap::new(),
             due: BTreeSet::new(),
             live_bytes: 0,
+            member_bytes: 0,
             appended_bytes: 0,
             next_offset: 0,
             snapshot_running: false,
@@ -74,6 +79,7 @@ impl Table {
             stored: None,
             written: 0,
             due_ms: None,
+            member_bytes: 0,
         })
     }
 
@@ -83,6 +89,7 @@ impl Table {
         if let Some(due_ms) = entry.due_ms {
             self.due.remove(&(due_ms, Arc::clone(group_id)));
         }
+        self.member_bytes -= entry.member_bytes;
         if let Some(stored) = &entry.stored {
             self.live_bytes -= record_bytes(group_id.len(), stored.len());
         }
@@ -107,6 +114,18 @@ impl Table {
         let is_first = self.due.first().is_none_or(|(first_ms, _)| next_ms < *first_ms);
         self.due.insert((next_ms, Arc::clone(group_id)));
         is_first
+    }
+
+    /// What the table costs in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.live_bytes + self.member_bytes
+    }
+
+    /// Counts anew what the group's members cost.
+    pub(super) fn count_members(&mut self, group_id: &Arc<str>) {
+        let Some(entry) = self.groups.get_mut(group_id) else { return };
+        let before = std::mem::replace(&mut entry.member_bytes, entry.group.bytes());
+        self.member_bytes = self.member_bytes - before + entry.member_bytes;
     }
 
     /// A group whose time has come.

@@ -118,3 +118,17 @@ async fn table_takes_no_more_than_its_bytes() {
     let refused = coordinator.commit(simple("g"), &[("t".into(), 0, committed)]).await;
     assert_eq!(refused.unwrap_err().code(), ErrorCode::InvalidCommitOffsetSize);
 }
+
+#[tokio::test]
+async fn members_count_towards_the_tables_bytes_while_they_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let coordinator = open(&folder, 0).await;
+    join(&coordinator);
+    let with_member = coordinator.table().bytes();
+    assert!(with_member > 500, "{with_member}");
+    coordinator.leave("g", &[("m", None)]);
+    let without = coordinator.table().bytes();
+    assert!(without < 200, "{without}");
+    coordinator.expire().await.unwrap();
+    assert_eq!(coordinator.table().bytes(), 0);
+}

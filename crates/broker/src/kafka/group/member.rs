@@ -5,6 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use klamm_kafka_proto::messages::join_group::JoinGroupRequest;
 
+/// What a member costs besides what its client sent: ids, deadlines and a place in the map.
+const MEMBER_BYTES: u64 = 500;
+
 /// A member, and the answers it waits for.
 #[derive(Debug)]
 pub(crate) struct Member<T> {
@@ -55,6 +58,14 @@ impl<T> Member<T> {
                 .iter()
                 .zip(&request.protocols)
                 .all(|(ours, theirs)| theirs.name == *ours.0 && theirs.metadata == ours.1)
+    }
+
+    /// About what it costs in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        let protocol = |(name, metadata): &(Arc<str>, Bytes)| name.len() + metadata.len();
+        let protocols: usize = self.protocols.iter().map(protocol).sum();
+        let names = self.client_id.len() + self.client_host.len();
+        (protocols + names + self.assignment.len()) as u64 + MEMBER_BYTES
     }
 
     /// Its metadata for a protocol.
