@@ -17,6 +17,11 @@ use crate::context::Context;
 use crate::error::{About, log_error, of_code};
 use crate::health::Health;
 
+/// How often configurations are looked at while a change makes its way.
+const LOOK: Duration = Duration::from_millis(20);
+/// Of a topic's name in that of one which is only checked: with its ending, less than the 249 that a name may have.
+const NAME_CHARS_MAX: usize = 240;
+
 pub(crate) struct Admin {
     config: ClientConfig,
     timeout: Duration,
@@ -48,8 +53,8 @@ impl Admin {
         let client = self.client()?;
         match one(client.create_topics([&new], &self.options()).await, about) {
             Err(LogError::InvalidConfig(text)) => {
-                let names: Vec<&str> = topic.configs.iter().map(|(name, _)| &**name).collect();
-                Err(LogError::InvalidConfig(format!("{text} among {}", names.join(", "))))
+                let names = names(topic.configs.iter().map(|(name, _)| name));
+                Err(LogError::InvalidConfig(format!("{text} among {names}")))
             }
             other => other,
         }
@@ -68,48 +73,71 @@ impl Admin {
     }
 
     /// The client library has no incremental change (KIP-339): all configurations are set that are set now, with
-    /// the changes.
+    /// the changes. Nor does it tell whether the cluster took them: what can be checked is checked before, and the
+    /// outcome is read back.
     pub(crate) async fn alter(
         &self,
         topic: &str,
         changes: &[(String, Option<String>)],
     ) -> Result<(), LogError> {
         let _altering = self.altering.lock().await;
-        let mut set: BTreeMap<String, String> = BTreeMap::new();
-        for entry in self.describe(topic).await?.entries {
-            if entry.source == ConfigSource::DynamicTopic
-                && let Some(value) = entry.value
-            {
-                set.insert(entry.name, value);
-            }
-        }
+        let mut wanted = self.set_configs(topic).await?;
         for (name, value) in changes {
             check_config(topic, name, value.as_deref().unwrap_or(""))?;
             match value {
-                Some(value) => set.insert(name.clone(), value.clone()),
-                None => set.remove(name),
+                Some(value) => wanted.insert(name.clone(), value.clone()),
+                None => wanted.remove(name),
             };
         }
+        self.check_configs(topic, &wanted, changes).await?;
         let mut alter = AlterConfig::new(ResourceSpecifier::Topic(topic));
-        for (name, value) in &set {
+        for (name, value) in &wanted {
             alter = alter.set(name, value);
         }
         let client = self.client()?;
-        let about = self.about(topic);
-        let results = client.alter_configs([&alter], &self.options()).await;
-        let result = results.map_err(|error| log_error(&error, about))?.pop();
-        match result {
-            Some(Ok(_)) => Ok(()),
-            // Kafka says "invalid request" to a value it cannot parse.
-            Some(Err((_, Code::InvalidConfig | Code::InvalidRequest))) => {
-                let names: Vec<&str> = changes.iter().map(|(name, _)| &**name).collect();
-                Err(LogError::InvalidConfig(format!(
-                    "topic '{topic}': the cluster refuses {}",
-                    names.join(", ")
-                )))
+        let altered = client.alter_configs([&alter], &self.options()).await;
+        altered.map_err(|error| log_error(&error, self.about(topic)))?;
+        let read_back = async {
+            while self.set_configs(topic).await? != wanted {
+                tokio::time::sleep(LOOK).await;
             }
-            Some(Err((_, code))) => Err(of_code(code, about)),
-            None => Err(no_answer(topic)),
+            Ok(())
+        };
+        let read_back = tokio::time::timeout(self.timeout, read_back).await;
+        read_back.unwrap_or_else(|_| {
+            let names = names(changes.iter().map(|(name, _)| name));
+            Err(LogError::Refused(format!("topic '{topic}': the cluster did not take {names}")))
+        })
+    }
+
+    /// What is set for the topic itself.
+    async fn set_configs(&self, topic: &str) -> Result<BTreeMap<String, String>, LogError> {
+        let entries = self.describe(topic).await?.entries.into_iter();
+        let set = entries.filter(|entry| entry.source == ConfigSource::DynamicTopic);
+        Ok(set.filter_map(|entry| Some((entry.name, entry.value?))).collect())
+    }
+
+    /// Lets the cluster look at configurations as those of a topic that is not made.
+    async fn check_configs(
+        &self,
+        topic: &str,
+        wanted: &BTreeMap<String, String>,
+        changes: &[(String, Option<String>)],
+    ) -> Result<(), LogError> {
+        let name: String = topic.chars().take(NAME_CHARS_MAX).chain(".check".chars()).collect();
+        let mut new = KafkaTopic::new(&name, 1, TopicReplication::Fixed(-1));
+        for (name, value) in wanted {
+            new = new.set(name, value);
+        }
+        let client = self.client()?;
+        let options = self.options().validate_only(true);
+        match one(client.create_topics([&new], &options).await, self.about(topic)) {
+            Err(LogError::InvalidConfig(text)) => {
+                let names = names(changes.iter().map(|(name, _)| name));
+                Err(LogError::InvalidConfig(format!("{text} among {names}")))
+            }
+            // Not allowed to make topics, or that one is there: the outcome will tell.
+            _ => Ok(()),
         }
     }
 
@@ -200,6 +228,10 @@ fn one(results: KafkaResult<Vec<TopicResult>>, about: About<'_>) -> Result<(), L
         Some(Err((_, code))) => Err(of_code(code, about)),
         None => Err(no_answer(about.topic)),
     }
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(|name| &**name).collect::<Vec<_>>().join(", ")
 }
 
 fn no_answer(topic: &str) -> LogError {

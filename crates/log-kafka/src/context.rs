@@ -16,19 +16,16 @@ pub(crate) struct Context {
 
 impl ClientContext for Context {
     fn log(&self, level: Level, facility: &str, message: &str) {
+        // One set of properties serves producers and consumers: librdkafka remarks on each that is the other's. A
+        // connection's failure is said again, with its consequence, by `Health`.
+        let level = if matches!(facility, "CONFWARN" | "FAIL") { Level::Debug } else { level };
         match level {
-            // One set of properties serves producers and consumers; librdkafka remarks on each that is the other's.
-            _ if facility == "CONFWARN" => {
-                tracing::debug!(target: "librdkafka", facility, "{message}")
-            }
-            // Said again, with its consequence, by `Health`.
-            _ if facility == "FAIL" => tracing::debug!(target: "librdkafka", facility, "{message}"),
             Level::Emerg | Level::Alert | Level::Critical | Level::Error => {
                 tracing::error!(target: "librdkafka", facility, "{message}");
             }
             Level::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
             Level::Notice | Level::Info => {
-                tracing::info!(target: "librdkafka", facility, "{message}")
+                tracing::info!(target: "librdkafka", facility, "{message}");
             }
             Level::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
         }

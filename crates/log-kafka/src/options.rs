@@ -141,6 +141,8 @@ fn common(bootstrap: &str, options: &Options) -> ClientConfig {
         // Back within a second of a broker's return, without hammering one that stays away.
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
+        // How long a topic may be unknown to a broker after a handle first saw it, before it counts as deleted.
+        .set("topic.metadata.propagation.max.ms", "5000")
         .set("socket.keepalive.enable", "true")
         .set("socket.nagle.disable", "true");
     config
@@ -169,8 +171,7 @@ pub(crate) fn producer(
         .set("queue.buffering.max.messages", "0")
         .set("queue.buffering.max.kbytes", i32::MAX.to_string())
         // The topic's max.message.bytes decides; librdkafka's largest value stays out of its way.
-        .set("message.max.bytes", "1000000000")
-        .set("topic.metadata.propagation.max.ms", "5000");
+        .set("message.max.bytes", "1000000000");
     // librdkafka takes the last of two names for one property in no certain order.
     if properties.iter().any(|(name, _)| name == "queue.buffering.max.ms") {
         config.remove("linger.ms");

@@ -9,6 +9,7 @@ use klamm_log::{
     TimestampedOffset,
 };
 use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::error::{About, log_error};
@@ -42,7 +43,23 @@ impl KafkaPartition {
         let (topic, index) = self.key();
         self.log
             .ask(self.about(), move |consumer, timeout| {
-                consumer.fetch_watermarks(&topic, index as i32, timeout)
+                let asked = || consumer.fetch_watermarks(&topic, index as i32, timeout);
+                asked().or_else(|error| {
+                    // Perhaps made again since this handle last looked: metadata it asks for, it learns from.
+                    let unknown = matches!(
+                        error.rdkafka_error_code(),
+                        Some(
+                            Code::UnknownTopic
+                                | Code::UnknownTopicOrPartition
+                                | Code::UnknownPartition
+                        )
+                    );
+                    if !unknown {
+                        return Err(error);
+                    }
+                    consumer.fetch_metadata(Some(&topic), timeout)?;
+                    asked()
+                })
             })
             .await
     }
