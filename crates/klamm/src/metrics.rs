@@ -42,7 +42,12 @@ impl Collector for Numbers {
         for (name, listener) in &self.listeners {
             let metric = |what: &str| format!("{name}_connections_{what}");
             gauge(&mut encoder, &metric("open"), "connections open", listener.open())?;
-            counter(&mut encoder, &metric("accepted"), "connections accepted", listener.accepted())?;
+            counter(
+                &mut encoder,
+                &metric("accepted"),
+                "connections accepted",
+                listener.accepted(),
+            )?;
             let refused = listener.refused();
             counter(&mut encoder, &metric("refused"), "closed at the connection limit", refused)?;
         }

@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use klamm_broker::kafka::{KafkaOptions, KafkaService};
-use klamm_broker::{Ingest, Interests, Metrics, RouteTable, Subscriptions, Surroundings, Topics};
+use klamm_broker::mqtt::{Mqtt, MqttOptions};
+use klamm_broker::{Ingest, Interests, RouteTable, Surroundings, Topics};
 use klamm_log::{EmbeddedLog, Log};
+use klamm_mqtt::{Limits, Server};
 use klamm_net::{ConnectionLimit, Drained, ListenOptions, Listener, ListenerMetrics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -53,8 +55,7 @@ async fn open(settings: &Settings) -> Result<Opened, String> {
                 disk_budget_bytes: *disk_budget_bytes,
                 ..Default::default()
             };
-            let log =
-                EmbeddedLog::open(data, options).await.map_err(|error| error.to_string())?;
+            let log = EmbeddedLog::open(data, options).await.map_err(|error| error.to_string())?;
             Ok(Opened { log: Arc::<EmbeddedLog>::clone(&log), embedded: Some(log) })
         }
         #[cfg(feature = "kafka")]
@@ -75,7 +76,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let opened = open(&settings).await?;
     let broker = Broker::new(&settings, Arc::clone(&opened.log))?;
     let registry = metrics::registry(Numbers {
-        broker: Arc::clone(&broker.metrics),
+        broker: Arc::clone(&broker.around.metrics),
         listeners: listeners.metrics(),
         log: opened.log.status(),
     });
@@ -152,27 +153,42 @@ impl Listeners {
 
 /// The broker over whichever log.
 struct Broker {
-    metrics: Arc<Metrics>,
     topics: Arc<Topics>,
-    routes: Arc<RouteTable>,
-    subscriptions: Arc<Subscriptions>,
+    around: Arc<Surroundings>,
     interests: Arc<Interests>,
 }
 
 impl Broker {
     fn new(settings: &Settings, log: Arc<dyn Log>) -> Result<Self, String> {
-        let metrics = Arc::<Metrics>::default();
-        let topics = Arc::new(Topics::new(log));
         let routes = RouteTable::new(&settings.routes).map_err(|error| error.to_string())?;
-        let routes = Arc::new(routes);
-        let subscriptions = Arc::<Subscriptions>::default();
         let around = Arc::new(Surroundings {
-            routes: Arc::clone(&routes),
-            subscriptions: Arc::clone(&subscriptions),
-            metrics: Arc::clone(&metrics),
+            routes: Arc::new(routes),
+            subscriptions: Default::default(),
+            metrics: Default::default(),
         });
-        let interests = Interests::new(Arc::clone(&topics), around);
-        Ok(Self { metrics, topics, routes, subscriptions, interests })
+        let topics = Arc::new(Topics::new(log));
+        let interests = Interests::new(Arc::clone(&topics), Arc::clone(&around));
+        Ok(Self { topics, around, interests })
+    }
+
+    fn mqtt(
+        &self,
+        settings: &Settings,
+        listener: Listener,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = Drained> + use<> {
+        let Surroundings { routes, metrics, .. } = &*self.around;
+        let ingest = Ingest::new(Arc::clone(&self.topics), Arc::clone(routes), Arc::clone(metrics));
+        let mqtt = Mqtt::new(
+            Arc::new(ingest),
+            Arc::clone(&self.interests),
+            &self.around,
+            self.topics.log().status(),
+            MqttOptions::default(),
+        );
+        let limits =
+            Limits { packet_bytes: settings.mqtt_max_packet_bytes as usize, ..Default::default() };
+        mqtt.listen(Server::new(listener, limits), shutdown)
     }
 
     async fn kafka(
@@ -188,7 +204,7 @@ impl Broker {
             default_partitions: settings.default_partitions,
             ..Default::default()
         };
-        let service = KafkaService::open(log, options, Arc::clone(&self.metrics)).await;
+        let service = KafkaService::open(log, options, Arc::clone(&self.around.metrics)).await;
         let service = Arc::new(service.map_err(|error| error.to_string())?);
         Ok(listener.serve(shutdown, move |connection| {
             let service = Arc::clone(&service);

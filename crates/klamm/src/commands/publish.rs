@@ -43,7 +43,9 @@ pub async fn run(args: Args) -> Result<(), String> {
     match args.via.clone().server() {
         Server::Mqtt(server) => {
             if args.key.is_some() {
-                return Err("--key is for --kafka; an MQTT message's key comes from its route".into());
+                return Err(
+                    "--key is for --kafka; an MQTT message's key comes from its route".into()
+                );
             }
             mqtt::run(&server, &args, source).await
         }

@@ -150,9 +150,10 @@ fn json(arrived: &Arrived) -> Value {
     if let Some(qos) = arrived.qos {
         object.insert("qos".into(), qos.into());
     }
-    let headers = arrived.headers.iter().map(|(name, value)| {
-        json!([bytes(name), value.as_ref().map_or(Value::Null, bytes)])
-    });
+    let headers = arrived
+        .headers
+        .iter()
+        .map(|(name, value)| json!([bytes(name), value.as_ref().map_or(Value::Null, bytes)]));
     object.insert("headers".into(), headers.collect());
     object.insert("value".into(), arrived.value.as_ref().map_or(Value::Null, bytes));
     object.into()

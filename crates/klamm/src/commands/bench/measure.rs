@@ -25,8 +25,8 @@ pub struct Pacer {
 impl Pacer {
     /// `each` messages go out together, whenever they are due.
     pub fn new(load: &Load, start: Instant, each: u64) -> Self {
-        let gap_ns = (load.rate > 0)
-            .then(|| 1_000_000_000 * each * u64::from(load.clients) / load.rate);
+        let gap_ns =
+            (load.rate > 0).then(|| 1_000_000_000 * each * u64::from(load.clients) / load.rate);
         Self { start, end: start + Duration::from_secs(load.seconds), gap_ns, taken: 0 }
     }
 
@@ -145,7 +145,8 @@ impl Tally {
 /// A bar that fills with time; hidden when standard error is no terminal.
 pub fn progress(load: &Load) -> tokio::task::JoinHandle<()> {
     let bar = ProgressBar::new(load.seconds * 10);
-    let style = ProgressStyle::with_template("{bar:40} {elapsed_precise}").expect("a good template");
+    let style =
+        ProgressStyle::with_template("{bar:40} {elapsed_precise}").expect("a good template");
     bar.set_style(style);
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(Duration::from_millis(100));

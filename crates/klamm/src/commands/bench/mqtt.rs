@@ -115,9 +115,8 @@ impl Line {
     /// A packet that is here already.
     fn received(&mut self) -> Result<Option<Packet>, String> {
         let frame = take_packet(&mut self.received, PACKET_BYTES_MAX);
-        let packet = frame.and_then(|frame| {
-            frame.map(|frame| Packet::decode(self.version, frame)).transpose()
-        });
+        let packet = frame
+            .and_then(|frame| frame.map(|frame| Packet::decode(self.version, frame)).transpose());
         packet.map_err(|violation| violation.to_string())
     }
 }

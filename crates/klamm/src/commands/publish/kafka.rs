@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use klamm_broker::partition_of;
-use klamm_kafka::cluster::Cluster;
 use klamm_kafka::KafkaError;
+use klamm_kafka::cluster::Cluster;
 use klamm_kafka_proto::messages::metadata::MetadataTopic;
 use klamm_kafka_proto::records::{BatchBuilder, Header};
 
@@ -35,7 +35,8 @@ pub(super) async fn run(server: &str, args: &Args, mut source: Source) -> Result
             };
         }
         // Without a key, batches take the partitions in turn.
-        let index = args.key.as_ref().map_or(round % count, |key| partition_of(key.as_bytes(), count));
+        let index =
+            args.key.as_ref().map_or(round % count, |key| partition_of(key.as_bytes(), count));
         round += 1;
         let count_in_batch = batch.count();
         let leader = leader(&topic, index as i32)?;

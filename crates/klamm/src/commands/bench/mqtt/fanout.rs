@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use klamm_mqtt_proto::QoS;
-use klamm_mqtt_proto::packet::{Ack, Packet};
 use klamm_mqtt_proto::Reason;
+use klamm_mqtt_proto::packet::{Ack, Packet};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -110,7 +110,8 @@ async fn send(mut line: Line, args: Args, seen: Arc<Seen>) -> Result<(), String>
     loop {
         let now = Instant::now();
         let Some(due) = pacer.due(now) else { break };
-        let room = args.load.rate > 0 || seen.under_way() < args.window * u64::from(args.load.clients);
+        let room =
+            args.load.rate > 0 || seen.under_way() < args.window * u64::from(args.load.clients);
         if room && due <= now {
             pacer.take();
             seen.published.fetch_add(1, Ordering::Relaxed);
@@ -178,7 +179,8 @@ async fn receive(mut line: Line, number: usize, args: Args, seen: Arc<Seen>) -> 
         let now = Instant::now();
         while let Some(next) = packet {
             if let Packet::Publish(publish) = &next {
-                let time = publish.payload.first_chunk().map_or(0, |time| u64::from_be_bytes(*time));
+                let time =
+                    publish.payload.first_chunk().map_or(0, |time| u64::from_be_bytes(*time));
                 let due = seen.start + Duration::from_nanos(time);
                 tally.done(1, publish.payload.len() as u64, due.min(now), now);
                 seen.received[number].fetch_add(1, Ordering::Relaxed);
