@@ -16,11 +16,15 @@
 //! Kafka's semantics demand it.
 #![deny(missing_docs)]
 
+pub mod embedded;
 mod error;
 mod pending;
 mod topic;
 mod traits;
 
+pub use embedded::{
+    Clock, ConfigEntry, ConfigKind, ConfigSource, EmbeddedLog, EmbeddedPartition, Options, Read,
+};
 pub use error::{Fault, LogError};
 pub use pending::{Appended, Completion, Pending};
 pub use topic::{NewTopic, Topic, TopicId, validate_topic_name};

@@ -234,14 +234,14 @@ async fn next_answer(answers: &mut VecDeque<Queued>) -> Result<Bytes, KafkaError
     .await
 }
 
-/// The answer at the front if nothing has to be waited for.
+/// The answer at the front if nothing has to be waited for: one commit of the log often makes many ready, and they leave
+/// in one write. One that is not ready is asked again by [`next_answer`], which leaves its own waker.
 fn ready_answer(answers: &mut VecDeque<Queued>) -> Option<Result<Bytes, KafkaError>> {
-    let front = answers.front_mut()?;
-    let Queue::Ready(response) = &mut front.answer else { return None };
-    let response = response.take().expect("an answer is taken once");
-    let frame = frame(front, &response);
-    answers.pop_front();
-    Some(frame)
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(next_answer(answers)).as_mut().poll(&mut context) {
+        Poll::Ready(frame) => Some(frame),
+        Poll::Pending => None,
+    }
 }
 
 fn frame(queued: &Queued, response: &Response) -> Result<Bytes, KafkaError> {
