@@ -11,9 +11,7 @@ use crate::world::World;
 /// Partitions of a topic that klamm makes.
 const PARTITIONS: usize = 4;
 
-pub fn kafka_console_consumer_reads_values_keys_and_headers(
-    world: &World<'_>,
-) -> Result<(), Skip> {
+pub fn kafka_console_consumer_reads_values_keys_and_headers(world: &World<'_>) -> Result<(), Skip> {
     let klamm = world.klamm(&[])?;
     let mut publish = world.mosquitto_pub(&klamm, "mqttv5", "1")?;
     publish.args(["-i", "meter", "-t", "site/power", "-l"]);
@@ -60,7 +58,9 @@ impl Member {
             if line.contains("\"assigned\"") {
                 assigned.extend(partitions());
             } else if line.contains("\"revoked\"") {
-                partitions().for_each(|partition| drop(assigned.remove(&partition)));
+                for partition in partitions() {
+                    assigned.remove(&partition);
+                }
             }
         }
         assigned

@@ -123,9 +123,7 @@ pub fn malformed_packets_close_their_connection_alone(world: &World<'_>) -> Resu
     Ok(())
 }
 
-pub fn malformed_kafka_frames_close_their_connection_alone(
-    world: &World<'_>,
-) -> Result<(), Skip> {
+pub fn malformed_kafka_frames_close_their_connection_alone(world: &World<'_>) -> Result<(), Skip> {
     let klamm = world.klamm(&[])?;
     let mut bystanders = Bystanders::new(&klamm);
     let frames: &[&[u8]] = &[
@@ -187,9 +185,7 @@ const BACKLOG: usize = 2000;
 /// Bytes of each; 2,000 of them are 131 MB.
 const PAYLOAD_BYTES: usize = 64 << 10;
 
-pub fn slow_subscriber_gets_everything_and_holds_up_nobody(
-    world: &World<'_>,
-) -> Result<(), Skip> {
+pub fn slow_subscriber_gets_everything_and_holds_up_nobody(world: &World<'_>) -> Result<(), Skip> {
     let klamm = world.klamm(&[])?;
     let mut slow = Mqtt::connect(&klamm.mqtt(), V5, "slow").unwrap();
     slow.subscribe("flood/+", QoS::AtLeastOnce);

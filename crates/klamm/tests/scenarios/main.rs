@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     for (name, scenario) in SCENARIOS {
         for log in [Log::ApacheKafka, Log::Embedded] {
             let world = World::new(&shared, log, name);
-            cases.push(Case { name: world.name(), run: Box::new(move || scenario(&world)) });
+            cases.push(Case::new(world.name(), move || scenario(&world)));
         }
     }
     let outcome = table::run(cases);

@@ -32,7 +32,8 @@ pub fn mosquitto_pub_is_read_by_kcat_with_key_and_headers(world: &World<'_>) -> 
             let line = line.unwrap_or_else(|| panic!("no {start} in {lines:#?}"));
             let mut headers = vec![format!("mqtt.qos={qos}"), format!("mqtt.cid={version}-{qos}")];
             if version == "mqttv5" {
-                let more = "unit=C,unit=K mqtt.ct=text/plain mqtt.response=answers/here mqtt.corr=c1";
+                let more =
+                    "unit=C,unit=K mqtt.ct=text/plain mqtt.response=answers/here mqtt.corr=c1";
                 headers.extend(more.split(' ').map(str::to_owned));
             }
             for header in headers {
@@ -65,13 +66,9 @@ pub fn kcat_is_read_by_mosquitto_sub(world: &World<'_>) -> Result<(), Skip> {
     let v3 = mosquitto_sub(world, &klamm, &v3)?;
 
     let mut headers = kcat_produces(world, &klamm)?;
-    for header in [
-        "unit=C",
-        "mqtt.ct=text/plain",
-        "mqtt.response=answers/here",
-        "mqtt.corr=c1",
-        "mqtt.qos=2",
-    ] {
+    for header in
+        ["unit=C", "mqtt.ct=text/plain", "mqtt.response=answers/here", "mqtt.corr=c1", "mqtt.qos=2"]
+    {
         headers.args(["-H", header]);
     }
     run_with_input("kcat", headers, b"plant/1:warm\n").expect_success();

@@ -124,16 +124,18 @@ pub fn killed_under_load_keeps_what_was_acknowledged(world: &World<'_>) -> Resul
 
 /// The log goes away under load and comes back: with the embedded log that is klamm itself, orderly and not; before
 /// Apache Kafka klamm runs on, holds its publishers up meanwhile, and recovers by itself.
-pub fn log_restarted_under_load_keeps_what_was_acknowledged(
-    world: &World<'_>,
-) -> Result<(), Skip> {
+pub fn log_restarted_under_load_keeps_what_was_acknowledged(world: &World<'_>) -> Result<(), Skip> {
     match world.log {
         Log::Embedded => {
             let mut klamm = world.klamm(&[])?;
             let load = Load::start(&klamm.mqtt(), "restarted", 2);
             for round in 0..4 {
                 load.wait_for_more(200);
-                if round % 2 == 0 { drop(klamm.stop()) } else { klamm.kill() }
+                if round % 2 == 0 {
+                    assert!(klamm.stop().success());
+                } else {
+                    klamm.kill();
+                }
                 klamm.start();
             }
             load.wait_for_more(200);
@@ -147,7 +149,9 @@ pub fn log_restarted_under_load_keeps_what_was_acknowledged(
             for orderly in [true, false] {
                 load.wait_for_more(200);
                 kafka.stop(orderly);
-                eventually("word that the log is away", || (klamm.page("/readyz").0 == 503).then_some(()));
+                eventually("word that the log is away", || {
+                    (klamm.page("/readyz").0 == 503).then_some(())
+                });
                 assert_eq!(klamm.page("/healthz").0, 200, "klamm itself is well");
                 kafka.start_again();
                 load.wait_for_more(200);

@@ -62,9 +62,10 @@ impl<'a> World<'a> {
         match self.log {
             Log::Embedded => Ok(self.start(None, arguments)),
             Log::ApacheKafka => {
-                let kafka = self.shared.kafka.get_or_init(|| {
-                    ApacheKafka::given_or_started(&self.shared.peers)
-                });
+                let kafka = self
+                    .shared
+                    .kafka
+                    .get_or_init(|| ApacheKafka::given_or_started(&self.shared.peers));
                 let kafka = kafka.as_ref().map_err(Skip::clone)?;
                 Ok(self.start(Some(kafka.address()), arguments))
             }
@@ -86,7 +87,12 @@ impl<'a> World<'a> {
     }
 
     /// Everything in the scenario's topic, by kcat; as many lines as `count` says, a line each in kcat's `format`.
-    pub fn kcat_reads(&self, klamm: &Klamm, count: usize, format: &str) -> Result<Vec<String>, Skip> {
+    pub fn kcat_reads(
+        &self,
+        klamm: &Klamm,
+        count: usize,
+        format: &str,
+    ) -> Result<Vec<String>, Skip> {
         let topic = self.topic();
         self.peers().program("kcat")?;
         Ok(eventually("messages in kcat", || {

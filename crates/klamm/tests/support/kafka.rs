@@ -1,7 +1,8 @@
 //! A Kafka client that reads and checks the batches of a partition as they are stored.
 
 use bytes::Bytes;
-use klamm_kafka::{Client, KafkaError};
+use klamm_kafka::KafkaError;
+use klamm_kafka::client::Client;
 use klamm_kafka_proto::messages::create_topics::{
     CreatableTopic, CreateTopics, CreateTopicsRequest,
 };
@@ -42,16 +43,16 @@ impl Kafka {
             .enable_all()
             .build()
             .expect("a runtime for the client");
-        let connecting = timeout(PATIENCE, Client::connect(address, "klamm-test"));
-        let client = runtime.block_on(async { connecting.await }).unwrap_or(Err(KafkaError::Closed))?;
+        let connecting = async { timeout(PATIENCE, Client::connect(address, "klamm-test")).await };
+        let client = runtime.block_on(connecting).unwrap_or(Err(KafkaError::Closed))?;
         Ok(Self { runtime, client })
     }
 
     /// Calls an API; an answer that does not come is a closed connection.
     pub fn call<A: Api>(&mut self, request: &A::Request) -> Result<A::Response, KafkaError> {
         let version = self.client.version(A::KEY)?.min(BY_NAME);
-        let call = self.client.call_at::<A>(version, request);
-        self.runtime.block_on(async { timeout(PATIENCE, call).await }).unwrap_or(Err(KafkaError::Closed))
+        let call = async { timeout(PATIENCE, self.client.call_at::<A>(version, request)).await };
+        self.runtime.block_on(call).unwrap_or(Err(KafkaError::Closed))
     }
 
     /// Makes a topic.
@@ -126,8 +127,13 @@ impl Kafka {
 
     /// Every batch of a partition, in order: CRC good, no offset twice and none left out.
     pub fn stored(&mut self, topic: &str, partition: i32) -> Vec<Stored> {
+        let start = self.offset(topic, partition, false);
+        self.stored_from(topic, partition, start)
+    }
+
+    /// As [`Kafka::stored`], from the batch that begins at `next` on.
+    pub fn stored_from(&mut self, topic: &str, partition: i32, mut next: i64) -> Vec<Stored> {
         let end = self.offset(topic, partition, true);
-        let mut next = self.offset(topic, partition, false);
         let mut stored = Vec::new();
         while next < end {
             let bytes = self.fetch(topic, partition, next).unwrap();

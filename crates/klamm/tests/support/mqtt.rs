@@ -24,7 +24,10 @@ pub struct Mqtt {
 impl Mqtt {
     /// Connects with a client identifier.
     pub fn connect(address: &str, version: ProtocolVersion, id: &str) -> std::io::Result<Self> {
-        Self::connect_as(address, Connect::new(version, Utf8::from_text(id).expect("an identifier")))
+        Self::connect_as(
+            address,
+            Connect::new(version, Utf8::from_text(id).expect("an identifier")),
+        )
     }
 
     /// Connects with a CONNECT of the test's making.
