@@ -7,6 +7,7 @@
 
 use std::process::ExitCode;
 
+mod bench;
 mod chaos;
 mod peers;
 mod test;
@@ -18,6 +19,7 @@ cargo xtask COMMAND
 
   test     format, clippy, tidy, every unit, integration and scenario test
   peers    which real clients and servers are here; --install gets the others
+  bench    side by side with peers, into docs/benchmarks.md; names of sections, --quick, --print
   chaos    kill -9 under load and check what was acknowledged; --rounds N
   tidy     sizes of files and functions, edges between crates, banned words
 ";
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let result = match args.next().as_deref() {
         Some("test") => test::run(),
         Some("peers") => peers::run(args),
+        Some("bench") => bench::run(&args.collect::<Vec<_>>()),
         Some("chaos") => chaos::run(args),
         Some("tidy") => tidy::run(),
         Some("help" | "--help" | "-h") | None => {

@@ -8,6 +8,11 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").into()
 }
 
+/// Where cargo builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// Runs `program` with `args` in the workspace's root; an unsuccessful end is an error that names the command.
 pub fn run(program: &str, args: &[&str]) -> Result<(), String> {
     run_with(program, args, &[])
