@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use klamm_kafka::KafkaError;
@@ -21,6 +22,10 @@ use crate::{PARTITIONS, Seed, TOPIC};
 
 /// Producers at once. They share partitions, so that batches of several lie in each.
 const WRITERS: u64 = 3;
+
+/// Answers after which a batch is sent again as it was.
+const RETRYABLE: [ErrorCode; 3] =
+    [ErrorCode::LeaderNotAvailable, ErrorCode::NotLeaderOrFollower, ErrorCode::RequestTimedOut];
 
 #[derive(Debug)]
 pub struct Writers {
@@ -81,9 +86,8 @@ impl Writer {
         let (client, answer) = eventually("a producer id", || {
             let mut client = Kafka::connect(address).ok()?;
             let answer = client.call::<InitProducerId>(&request).ok()?;
-            Some((client, answer))
+            (answer.error_code == 0).then_some((client, answer))
         });
-        assert_eq!(answer.error_code, 0, "{answer:?}");
         Self {
             address: address.to_owned(),
             client: Some(client),
@@ -131,12 +135,15 @@ impl Writer {
         let producer = Producer { id: self.producer_id, epoch: self.epoch, base_sequence };
         let mut builder = BatchBuilder::new().compression(codec).producer(producer);
         let count = 1 + self.seed.below(6) as i32;
+        // Today's: a log may forget producers whose records are old.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = now.as_millis() as i64;
         for number in 0..count {
             let sequence = base_sequence + number;
             let mut value = format!("{}-{partition}-{sequence}-", self.producer_id).into_bytes();
             let length = value.len() + self.seed.below(400) as usize;
             value.resize(length, b'.');
-            builder.append(1_700_000_000_000 + i64::from(sequence), None, Some(&value), &[]);
+            builder.append(now_ms, None, Some(&value), &[]);
         }
         *next += count;
         builder.build()
@@ -161,13 +168,10 @@ impl Writer {
         let answer = client.call::<Produce>(&request)?;
         let mut count = 0;
         for of in answer.responses.iter().flat_map(|topic| &topic.partition_responses) {
-            assert_eq!(
-                of.error_code,
-                ErrorCode::None as i16,
-                "partition {}, producer {}: {of:?}",
-                of.index,
-                self.producer_id
-            );
+            if RETRYABLE.iter().any(|code| *code as i16 == of.error_code) {
+                continue;
+            }
+            assert_eq!(of.error_code, 0, "producer {}: {of:?}", self.producer_id);
             let batch = self.open.remove(&of.index).expect("an answer for what was sent");
             let records = i64::from(i32::from_be_bytes(batch[57..61].try_into().unwrap()));
             let mark = Mark::new(of.base_offset + records, &batch);
