@@ -14,7 +14,7 @@ pub fn dialogue(data: &[u8]) {
     let mut sender = Sender { flow: Outgoing::new(maximum), open: HashMap::new(), maximum };
     for step in steps.chunks_exact(3) {
         let id = u16::from(step[1] % 12) + 1;
-        match step[0] % 9 {
+        match step[0] % 12 {
             0 => receiver.publish(QoS::AtMostOnce, id, step[2]),
             1 => receiver.publish(QoS::AtLeastOnce, id, step[2]),
             2 => receiver.publish(QoS::ExactlyOnce, id, step[2]),
@@ -23,7 +23,10 @@ pub fn dialogue(data: &[u8]) {
             5 => sender.begin(if step[2] & 1 == 0 { QoS::AtLeastOnce } else { QoS::ExactlyOnce }),
             6 => sender.acknowledge(Kind::Puback, id, step[2]),
             7 => sender.acknowledge(Kind::Pubrec, id, step[2]),
-            _ => sender.acknowledge(Kind::Pubcomp, id, step[2]),
+            8 => sender.acknowledge(Kind::Pubcomp, id, step[2]),
+            9 => sender.request(),
+            10 => sender.answer(id),
+            _ => sender.forget(id),
         }
     }
 }
@@ -74,9 +77,10 @@ impl Receiver {
         let full = self.in_flight() >= usize::from(self.maximum);
         assert_eq!(self.flow.is_full(), full);
         let repeated = qos == QoS::ExactlyOnce && self.received.contains(&id);
+        let in_use = qos == QoS::AtLeastOnce && self.received.contains(&id);
         match self.flow.handle_publish(publish) {
             Ok(Received::Message(message, number)) => {
-                assert!(alias_good && !repeated);
+                assert!(alias_good && !repeated && !in_use);
                 assert_eq!(&*message.topic, "a", "the alias stands for its topic name");
                 assert_eq!(number.is_some(), qos > QoS::AtMostOnce);
                 if let Some(number) = number {
@@ -89,7 +93,8 @@ impl Receiver {
             }
             Ok(Received::Repeated(_)) => assert!(alias_good && repeated),
             Err(violation) => {
-                assert!(!alias_good || full && qos > QoS::AtMostOnce && !repeated, "{violation}");
+                let above_maximum = full && qos > QoS::AtMostOnce && !repeated;
+                assert!(!alias_good || in_use || above_maximum, "{violation}");
             }
         }
         if alias_good && let Some(alias) = alias.filter(|_| !unnamed) {
@@ -142,6 +147,7 @@ enum Kind {
     Puback,
     Pubrec,
     Pubcomp,
+    Answer,
 }
 
 /// Outgoing messages: identifier and the acknowledgement that each awaits.
@@ -159,9 +165,37 @@ impl Sender {
                 let awaits = if qos == QoS::AtLeastOnce { Kind::Puback } else { Kind::Pubrec };
                 self.open.insert(id, awaits);
             }
-            None => assert_eq!(self.open.len(), usize::from(self.maximum)),
+            None => assert_eq!(self.messages(), usize::from(self.maximum)),
         }
-        assert_eq!(self.flow.in_flight(), self.open.len());
+        assert_eq!(self.flow.in_flight(), self.messages());
+    }
+
+    fn messages(&self) -> usize {
+        self.open.values().filter(|awaits| **awaits != Kind::Answer).count()
+    }
+
+    fn request(&mut self) {
+        let id = self.flow.begin_request().expect("65,535 identifiers");
+        assert!(self.open.insert(id, Kind::Answer).is_none(), "identifier in use");
+        assert_eq!(self.flow.in_flight(), self.messages());
+    }
+
+    fn answer(&mut self, id: u16) {
+        let known = self.open.get(&id) == Some(&Kind::Answer);
+        assert_eq!(self.flow.handle_answer(id), known);
+        if known {
+            self.open.remove(&id);
+        }
+        assert_eq!(self.flow.in_flight(), self.messages());
+    }
+
+    fn forget(&mut self, id: u16) {
+        // A caller gives back what it began; requests are not among it.
+        if self.open.get(&id) != Some(&Kind::Answer) {
+            self.flow.forget(id);
+            self.open.remove(&id);
+        }
+        assert_eq!(self.flow.in_flight(), self.messages());
     }
 
     fn acknowledge(&mut self, kind: Kind, id: u16, how: u8) {
@@ -170,7 +204,7 @@ impl Sender {
         let result = match kind {
             Kind::Puback => self.flow.handle_puback(&ack),
             Kind::Pubrec => self.flow.handle_pubrec(&ack),
-            Kind::Pubcomp => self.flow.handle_pubcomp(&ack),
+            Kind::Pubcomp | Kind::Answer => self.flow.handle_pubcomp(&ack),
         };
         let awaits = self.open.get(&id).copied();
         match (awaits, kind) {
@@ -189,6 +223,6 @@ impl Sender {
             (Some(_), _) => assert!(result.is_err(), "a step out of order"),
             (None, _) => assert!(result.is_ok(), "late acknowledgements end nothing"),
         }
-        assert_eq!(self.flow.in_flight(), self.open.len());
+        assert_eq!(self.flow.in_flight(), self.messages());
     }
 }

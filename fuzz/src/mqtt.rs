@@ -101,6 +101,7 @@ fn publication(version: ProtocolVersion, publish: &Publish) {
             qos,
             retain: publish.retain,
             packet_id: 7,
+            expiry_seconds: Some(77),
             subscription_identifiers: identifiers,
         };
         let mut patched = BytesMut::new();
@@ -111,6 +112,9 @@ fn publication(version: ProtocolVersion, publish: &Publish) {
         expected.dup = delivery.dup;
         expected.qos = qos;
         expected.packet_id = (qos > QoS::AtMostOnce).then_some(7);
+        if expected.properties.message_expiry_interval.is_some() {
+            expected.properties.fields_mut().message_expiry_interval = delivery.expiry_seconds;
+        }
         let frame = take_packet(&mut patched, usize::MAX).unwrap().expect("a whole packet");
         assert_eq!(Packet::decode(version, frame), Ok(Packet::Publish(expected)));
     }

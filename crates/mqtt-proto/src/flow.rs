@@ -307,12 +307,15 @@ impl Outgoing {
     /// Takes a PUBREC.
     ///
     /// # Errors
-    /// When the identifier is that of a QoS 1 message.
+    /// When the identifier is that of a QoS 1 message or of a request.
     pub fn handle_pubrec(&mut self, ack: &Ack) -> Result<Acknowledged, Violation> {
         let id = ack.packet_id;
         match self.in_flight.get_mut(&id) {
             Some(Awaits::Puback) => {
                 Err(Violation::protocol("PUBREC for a QoS 1 message [MQTT-4.3.2-1]"))
+            }
+            Some(Awaits::Answer) => {
+                Err(Violation::protocol("PUBREC for what is no message [MQTT-2.2.1-3]"))
             }
             Some(Awaits::Pubrec) if ack.reason.is_failure() => {
                 self.in_flight.remove(&id);

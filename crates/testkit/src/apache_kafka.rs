@@ -24,7 +24,7 @@ struct Own {
     process: Option<Process>,
 }
 
-/// Settings for one node that answers at once: nothing replicated, no wait before a group forms.
+/// Settings for one node that answers at once: nothing replicated, no wait before a group forms, and back soon after a kill.
 const SETTINGS: &str = "\
 process.roles=broker,controller
 node.id=1
@@ -42,6 +42,10 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+controller.quorum.election.timeout.ms=500
+controller.quorum.fetch.timeout.ms=1000
 ";
 
 /// Any 22 characters of base64url that are a UUID.

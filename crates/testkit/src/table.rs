@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use crate::patience::now;
 use crate::{Skip, end_all};
 
-/// A case is stopped, and the run with it, after this time: the longest takes a tenth of it on two cores.
+/// A case is stopped, and the run with it, after this time unless it says otherwise: the longest takes a tenth of it on
+/// two cores.
 const CASE_TIME: Duration = Duration::from_secs(300);
 
 /// Cases at a time, unless `--test-threads` or `KLAMM_TEST_THREADS` says otherwise: one for each core of a small machine.
@@ -21,7 +22,22 @@ pub struct Case<'a> {
     /// What it is called; a part of the name chooses it.
     pub name: String,
     /// The test: panics when it fails.
-    pub run: Box<dyn Fn() -> Result<(), Skip> + Send + Sync + 'a>,
+    run: Box<dyn Fn() -> Result<(), Skip> + Send + Sync + 'a>,
+    limit: Duration,
+}
+
+impl<'a> Case<'a> {
+    /// A case that is done within five minutes.
+    pub fn new(name: String, run: impl Fn() -> Result<(), Skip> + Send + Sync + 'a) -> Self {
+        Self { name, run: Box::new(run), limit: CASE_TIME }
+    }
+
+    /// A case that may take longer.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
 }
 
 impl std::fmt::Debug for Case<'_> {
@@ -102,16 +118,16 @@ pub fn run(cases: Vec<Case<'_>>) -> ExitCode {
 }
 
 fn run_all(cases: Vec<Case<'_>>, threads: usize) -> (usize, Vec<String>, Vec<String>) {
-    let running: Mutex<Vec<(String, Instant)>> = Mutex::new(Vec::new());
+    let running: Mutex<Vec<(String, Instant, Duration)>> = Mutex::new(Vec::new());
     let queue = Mutex::new(VecDeque::from(cases));
     let results = Mutex::new((0, Vec::new(), Vec::new()));
     let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let work = || {
         while let Some(case) = take() {
             let started = now();
-            with(&running, |running| running.push((case.name.clone(), started)));
+            with(&running, |running| running.push((case.name.clone(), started, case.limit)));
             let outcome = outcome(&case);
-            with(&running, |running| running.retain(|(name, _)| *name != case.name));
+            with(&running, |running| running.retain(|(name, ..)| *name != case.name));
             let took = (now() - started).as_secs_f32();
             with(&results, |(passed, failed, skipped)| match outcome {
                 Outcome::Passed => {
@@ -151,10 +167,11 @@ fn outcome(case: &Case<'_>) -> Outcome {
     }
 }
 
-fn stop_if_too_long(running: &[(String, Instant)]) {
+fn stop_if_too_long(running: &[(String, Instant, Duration)]) {
     let now = now();
-    if let Some((name, _)) = running.iter().find(|(_, started)| now - *started > CASE_TIME) {
-        println!("FAILED   {name}: not done after {} s; stopping the run", CASE_TIME.as_secs());
+    let late = running.iter().find(|(_, started, limit)| now - *started > *limit);
+    if let Some((name, _, limit)) = late {
+        println!("FAILED   {name}: not done after {} s; stopping the run", limit.as_secs());
         end_all();
         std::process::exit(101);
     }
@@ -164,16 +181,12 @@ fn stop_if_too_long(running: &[(String, Instant)]) {
 mod tests {
     use super::*;
 
-    fn case<'a>(name: &str, run: impl Fn() -> Result<(), Skip> + Send + Sync + 'a) -> Case<'a> {
-        Case { name: name.into(), run: Box::new(run) }
-    }
-
     #[test]
     fn each_case_is_counted_as_it_went() {
         let cases = vec![
-            case("good", || Ok(())),
-            case("bad", || panic!("as it should")),
-            case("absent", || Err(Skip("peer".into()))),
+            Case::new("good".into(), || Ok(())),
+            Case::new("bad".into(), || panic!("as it should")),
+            Case::new("absent".into(), || Err(Skip("peer".into()))),
         ];
         let (passed, failed, skipped) = run_all(cases, 2);
         assert_eq!((passed, failed, skipped), (1, vec!["bad".into()], vec!["absent".into()]));

@@ -173,3 +173,14 @@ fn qos_2_goes_out_in_four_steps_and_no_other_way() {
     let one = outgoing.begin(QoS::AtLeastOnce).unwrap();
     assert!(outgoing.handle_pubrec(&ack(one)).is_err());
 }
+
+#[test]
+fn acknowledgement_of_a_request_is_refused() {
+    let mut outgoing = Outgoing::new(9);
+    let request = outgoing.begin_request().unwrap();
+    assert!(outgoing.handle_puback(&ack(request)).is_err());
+    assert!(outgoing.handle_pubrec(&ack(request)).is_err());
+    assert!(outgoing.handle_pubcomp(&ack(request)).is_err());
+    assert!(outgoing.handle_answer(request));
+    assert_eq!(outgoing.in_flight(), 0);
+}
