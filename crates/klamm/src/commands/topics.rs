@@ -1,6 +1,5 @@
 //! `klamm topics`: list, create, describe, alter and delete topics over the Kafka protocol.
 
-use klamm_kafka::KafkaError;
 use klamm_kafka::cluster::Cluster;
 use klamm_kafka_proto::messages::create_partitions::{
     CreatePartitions, CreatePartitionsRequest, CreatePartitionsTopic,
@@ -104,10 +103,6 @@ pub async fn run(args: Args) -> Result<(), String> {
     }
 }
 
-fn text(error: KafkaError) -> String {
-    error.to_string()
-}
-
 /// An error code and the broker's own words for it.
 fn check(code: i16, message: Option<&Str>, what: &str) -> Result<(), String> {
     let code = ErrorCode::from_number(code).unwrap_or(ErrorCode::UnknownServerError);
@@ -119,9 +114,9 @@ fn check(code: i16, message: Option<&Str>, what: &str) -> Result<(), String> {
 }
 
 async fn list(cluster: &mut Cluster, internal: bool) -> Result<(), String> {
-    let mut topics = cluster.metadata(None).await.map_err(text)?.topics;
+    let mut topics = cluster.metadata(None).await.map_err(|error| error.to_string())?.topics;
     topics.retain(|topic| internal || !topic.is_internal);
-    topics.sort_by_key(|topic| topic.name.as_ref().map(|name| name.to_string()));
+    topics.sort_by_key(|topic| topic.name.as_ref().map(ToString::to_string));
     let width = topics.iter().filter_map(|t| t.name.as_ref().map(|n| n.len())).max().unwrap_or(0);
     println!("{:<width$}  PARTITIONS", "TOPIC", width = width.max(5));
     for topic in &topics {
@@ -152,8 +147,9 @@ async fn create(
         timeout_ms: TIMEOUT_MS,
         validate_only: false,
     };
-    let controller = cluster.controller().await.map_err(text)?;
-    let response = controller.call::<CreateTopics>(&request).await.map_err(text)?;
+    let controller = cluster.controller().await.map_err(|error| error.to_string())?;
+    let response =
+        controller.call::<CreateTopics>(&request).await.map_err(|error| error.to_string())?;
     for topic in &response.topics {
         check(topic.error_code, topic.error_message.as_ref(), &name)?;
         println!("made {name} with {} partitions", topic.num_partitions);
@@ -162,7 +158,7 @@ async fn create(
 }
 
 async fn existing(cluster: &mut Cluster, name: &str) -> Result<MetadataTopic, String> {
-    let mut response = cluster.metadata(Some(&[name])).await.map_err(text)?;
+    let mut response = cluster.metadata(Some(&[name])).await.map_err(|error| error.to_string())?;
     let topic = response.topics.pop().unwrap_or_default();
     check(topic.error_code, None, name)?;
     Ok(topic)
@@ -208,8 +204,8 @@ async fn offset(
         }],
         ..Default::default()
     };
-    let broker = cluster.broker(leader).await.map_err(text)?;
-    let response = broker.call::<ListOffsets>(&request).await.map_err(text)?;
+    let broker = cluster.broker(leader).await.map_err(|error| error.to_string())?;
+    let response = broker.call::<ListOffsets>(&request).await.map_err(|error| error.to_string())?;
     let answer = response.topics.first().and_then(|topic| topic.partitions.first());
     let answer = answer.ok_or("the broker's answer is empty")?;
     check(answer.error_code, None, &format!("{topic} partition {index}"))?;
@@ -226,8 +222,9 @@ async fn configured(cluster: &mut Cluster, name: &str) -> Result<Vec<(String, St
         }],
         ..Default::default()
     };
-    let controller = cluster.controller().await.map_err(text)?;
-    let response = controller.call::<DescribeConfigs>(&request).await.map_err(text)?;
+    let controller = cluster.controller().await.map_err(|error| error.to_string())?;
+    let response =
+        controller.call::<DescribeConfigs>(&request).await.map_err(|error| error.to_string())?;
     let mut found = Vec::new();
     for result in &response.results {
         check(result.error_code, result.error_message.as_ref(), name)?;
@@ -245,8 +242,9 @@ async fn grow(cluster: &mut Cluster, name: &str, total: i32) -> Result<(), Strin
         timeout_ms: TIMEOUT_MS,
         validate_only: false,
     };
-    let controller = cluster.controller().await.map_err(text)?;
-    let response = controller.call::<CreatePartitions>(&request).await.map_err(text)?;
+    let controller = cluster.controller().await.map_err(|error| error.to_string())?;
+    let response =
+        controller.call::<CreatePartitions>(&request).await.map_err(|error| error.to_string())?;
     for result in &response.results {
         check(result.error_code, result.error_message.as_ref(), name)?;
         println!("{name} has {total} partitions");
@@ -281,8 +279,11 @@ async fn configure(
         }],
         validate_only: false,
     };
-    let controller = cluster.controller().await.map_err(text)?;
-    let response = controller.call::<IncrementalAlterConfigs>(&request).await.map_err(text)?;
+    let controller = cluster.controller().await.map_err(|error| error.to_string())?;
+    let response = controller
+        .call::<IncrementalAlterConfigs>(&request)
+        .await
+        .map_err(|error| error.to_string())?;
     for result in &response.responses {
         check(result.error_code, result.error_message.as_ref(), name)?;
         println!("changed {name}");
@@ -298,8 +299,9 @@ async fn delete(cluster: &mut Cluster, name: &str) -> Result<(), String> {
         topic_names: vec![name.into()],
         timeout_ms: TIMEOUT_MS,
     };
-    let controller = cluster.controller().await.map_err(text)?;
-    let response = controller.call::<DeleteTopics>(&request).await.map_err(text)?;
+    let controller = cluster.controller().await.map_err(|error| error.to_string())?;
+    let response =
+        controller.call::<DeleteTopics>(&request).await.map_err(|error| error.to_string())?;
     for result in &response.responses {
         check(result.error_code, result.error_message.as_ref(), name)?;
         println!("deleted {name} and its {} partitions", topic.partitions.len());

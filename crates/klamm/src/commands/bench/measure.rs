@@ -79,7 +79,7 @@ impl Tally {
     }
 
     /// Counts failures; the first is told.
-    pub fn fail(&mut self, messages: u64, why: impl ToString) {
+    pub fn fail(&mut self, messages: u64, why: &impl ToString) {
         self.failed += messages;
         self.failure.get_or_insert_with(|| why.to_string());
     }

@@ -57,7 +57,7 @@ async fn read(mut client: Client, args: Args, partitions: Vec<i32>) -> Tally {
     for index in partitions {
         for _ in 0..args.rounds {
             if let Err(error) = read_one(&mut client, &args, index, &mut tally).await {
-                tally.fail(1, error);
+                tally.fail(1, &error);
             }
         }
     }

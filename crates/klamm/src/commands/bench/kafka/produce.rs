@@ -142,7 +142,7 @@ impl Producer {
                 }
             };
             if let Err(error) = sent {
-                tally.fail(self.records, error.to_string());
+                tally.fail(self.records, &error);
                 if !error.is_retryable() || in_flight.is_empty() {
                     return tally;
                 }

@@ -60,7 +60,7 @@ async fn make(args: Args, first: u32) -> (Tally, Vec<Line>) {
                 tally.done(1, 0, due, Instant::now());
                 open.push(line);
             }
-            Err(error) => tally.fail(1, error),
+            Err(error) => tally.fail(1, &error),
         }
     }
     (tally, open)

@@ -171,7 +171,7 @@ async fn receive(mut line: Line, number: usize, args: Args, seen: Arc<Seen>) -> 
         let mut packet = match timeout(wait, line.next()).await {
             Err(_) => return tally,
             Ok(Err(error)) => {
-                tally.fail(1, error);
+                tally.fail(1, &error);
                 return tally;
             }
             Ok(Ok(packet)) => Some(packet),
@@ -189,7 +189,7 @@ async fn receive(mut line: Line, number: usize, args: Args, seen: Arc<Seen>) -> 
             packet = match line.received() {
                 Ok(packet) => packet,
                 Err(error) => {
-                    tally.fail(1, error);
+                    tally.fail(1, &error);
                     return tally;
                 }
             };
@@ -198,7 +198,7 @@ async fn receive(mut line: Line, number: usize, args: Args, seen: Arc<Seen>) -> 
         if !line.out.is_empty()
             && let Err(error) = line.flush().await
         {
-            tally.fail(1, error);
+            tally.fail(1, &error);
             return tally;
         }
     }

@@ -87,7 +87,7 @@ impl Publisher {
 
     async fn run(mut self, mut pacer: Pacer) -> Tally {
         if let Err(error) = self.publish(&mut pacer).await {
-            self.tally.fail(1 + self.in_flight as u64, error);
+            self.tally.fail(1 + self.in_flight as u64, &error);
         }
         self.tally
     }
@@ -170,7 +170,7 @@ impl Publisher {
         let Some(due) = self.due[usize::from(ack.packet_id)].take() else { return };
         self.in_flight -= 1;
         if ack.reason.is_failure() {
-            self.tally.fail(1, ack.reason.text());
+            self.tally.fail(1, &ack.reason.text());
         } else {
             self.tally.done(1, self.bytes, due, Instant::now());
         }
