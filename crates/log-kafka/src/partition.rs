@@ -16,6 +16,7 @@ use crate::error::{About, log_error};
 use crate::lanes::Key;
 use crate::log::Inner;
 use crate::reader::KafkaReader;
+use crate::topics::LOOK;
 
 #[derive(Debug)]
 pub(crate) struct KafkaPartition {
@@ -38,28 +39,48 @@ impl KafkaPartition {
         About { topic: &self.topic, timeout_ms: self.log.request_timeout_ms() }
     }
 
-    /// First offset kept, and offset of the next record that readers will see.
+    /// First offset kept, and offset of the next record that readers will see. A broker that was made leader a moment
+    /// ago does not know it yet, so it is asked again for a while.
     pub(crate) async fn watermarks(&self) -> Result<(i64, i64), LogError> {
+        let asking = async {
+            loop {
+                match self.watermarks_of_leader().await? {
+                    Some(found) => return Ok(found),
+                    None => tokio::time::sleep(LOOK).await,
+                }
+            }
+        };
+        let timeout = self.log.options.request_timeout;
+        let found = tokio::time::timeout(timeout, asking).await;
+        found.unwrap_or(Err(LogError::Timeout(timeout.as_millis() as u64)))
+    }
+
+    /// `None` while nobody leads the partition.
+    async fn watermarks_of_leader(&self) -> Result<Option<(i64, i64)>, LogError> {
         let (topic, index) = self.key();
         self.log
             .ask(self.about(), move |consumer, timeout| {
                 let asked = || consumer.fetch_watermarks(&topic, index as i32, timeout);
-                asked().or_else(|error| {
+                let error = match asked() {
+                    Ok(found) => return Ok(Some(found)),
+                    Err(error) => error,
+                };
+                match error.rdkafka_error_code() {
+                    Some(
+                        Code::LeaderNotAvailable
+                        | Code::NotLeaderForPartition
+                        | Code::FencedLeaderEpoch
+                        | Code::UnknownLeaderEpoch,
+                    ) => Ok(None),
                     // Perhaps made again since this handle last looked: metadata it asks for, it learns from.
-                    let unknown = matches!(
-                        error.rdkafka_error_code(),
-                        Some(
-                            Code::UnknownTopic
-                                | Code::UnknownTopicOrPartition
-                                | Code::UnknownPartition
-                        )
-                    );
-                    if !unknown {
-                        return Err(error);
+                    Some(
+                        Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition,
+                    ) => {
+                        consumer.fetch_metadata(Some(&topic), timeout)?;
+                        asked().map(Some)
                     }
-                    consumer.fetch_metadata(Some(&topic), timeout)?;
-                    asked()
-                })
+                    _ => Err(error),
+                }
             })
             .await
     }

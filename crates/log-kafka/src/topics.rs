@@ -13,7 +13,7 @@ use crate::error::{About, log_error, of_code};
 use crate::log::Inner;
 
 /// How often metadata is looked at while a change makes its way to all brokers.
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// What metadata say about one topic.
 #[derive(Debug, Clone)]
