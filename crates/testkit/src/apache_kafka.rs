@@ -133,13 +133,16 @@ impl Own {
     }
 }
 
+/// A broker on its way up takes connections before it answers them: then it is asked anew.
+const ANSWER_TIME: Duration = Duration::from_millis(300);
+
 /// Whether a broker at the address answers ApiVersions (version 0).
 fn answers(address: &str) -> bool {
     const REQUEST: &[u8] = b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff";
     let Ok(mut stream) = TcpStream::connect(address) else { return false };
     let mut answer = [0; 8];
     stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
+        .set_read_timeout(Some(ANSWER_TIME))
         .and_then(|()| stream.write_all(REQUEST))
         .and_then(|()| stream.read_exact(&mut answer))
         .is_ok()

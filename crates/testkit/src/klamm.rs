@@ -177,6 +177,20 @@ impl Klamm {
     }
 }
 
+/// Shown of the output of a klamm whose test failed: the last of it.
+const SHOWN_BYTES: usize = 8 << 10;
+
+impl Drop for Klamm {
+    /// A test that fails shows what klamm said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let output = self.output();
+            let from = output.len().saturating_sub(SHOWN_BYTES);
+            eprintln!("{}", output.get(from..).unwrap_or(&output));
+        }
+    }
+}
+
 fn status(port: u16, path: &str) -> Option<u16> {
     get(port, path).ok().map(|(status, _)| status)
 }

@@ -103,7 +103,9 @@ impl Peers {
         let mut command = self.program("java")?;
         command.arg(format!("-Xmx{heap}"));
         // Short lives: little compilation, little to collect.
-        command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp"]);
+        command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+        // A failure shows what the program said.
+        command.args(["-Dlog4j2.level=WARN", "-cp"]);
         command.arg(libs.join("*")).arg(class);
         Ok(command)
     }
