@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
+use klamm_kafka_proto::records::{BatchBuilder, BatchHeader, Producer};
 use klamm_testkit::eventually;
 
 use crate::support::kafka::{Kafka, Stored};
@@ -69,41 +70,73 @@ impl Ledger {
             let from = before.keys().rev().nth(TAIL).copied().filter(|_| !all).unwrap_or(0);
             let stored = kafka.stored_from(topic, partition, from);
             let place = format!("{topic}-{partition}");
-            sequences_once(&place, &stored);
+            let once = sequences_once(&stored);
+            once.unwrap_or_else(|why| panic!("{place}: {why}"));
             let found: Marks = stored
                 .iter()
                 .map(|s| (s.header.base_offset, Mark::new(s.header.next_offset(), &s.bytes)))
                 .collect();
-            same(&place, "read before", before.range(from..), &found);
-            same(&place, "acknowledged", acknowledged.range(from..), &found);
+            for (what, expected) in [("read before", &*before), ("acknowledged", &acknowledged)] {
+                let there = same(expected.range(from..), &found);
+                there.unwrap_or_else(|why| panic!("{place}: {what}: {why}"));
+            }
             before.extend(found);
         }
         count
     }
 }
 
+/// Every batch expected is found where it was, unchanged.
 fn same<'a>(
-    place: &str,
-    what: &str,
     expected: impl Iterator<Item = (&'a i64, &'a Mark)>,
     found: &Marks,
-) {
+) -> Result<(), String> {
     for (offset, mark) in expected {
-        assert_eq!(found.get(offset), Some(mark), "{place}: batch at {offset}, {what}");
+        match found.get(offset) {
+            Some(there) if there == mark => {}
+            there => return Err(format!("batch at {offset} was {mark:?} and is {there:?}")),
+        }
     }
+    Ok(())
 }
 
 /// Each producer's batches follow each other without a gap or a repetition.
-fn sequences_once(place: &str, stored: &[Stored]) {
+fn sequences_once(stored: &[Stored]) -> Result<(), String> {
     let mut next: HashMap<i64, i32> = HashMap::new();
     for Stored { header, .. } in stored.iter().filter(|s| s.header.producer_id >= 0) {
-        let after = header.base_sequence + header.last_offset_delta + 1;
-        if let Some(expected) = next.insert(header.producer_id, after) {
-            assert_eq!(
-                header.base_sequence, expected,
-                "{place}: sequence of producer {} at offset {}",
-                header.producer_id, header.base_offset
-            );
+        let (id, first) = (header.producer_id, header.base_sequence);
+        let expected = next.insert(id, first + header.last_offset_delta + 1);
+        if expected.is_some_and(|expected| expected != first) {
+            let offset = header.base_offset;
+            return Err(format!("producer {id} at {offset}: sequence {first}, not {expected:?}"));
         }
     }
+    Ok(())
+}
+
+/// The checks themselves: what they are there for does not pass them.
+pub fn lost_changed_and_repeated_batches_are_noticed() {
+    let batch = |base_offset: i64, base_sequence: i32| {
+        let producer = Producer { id: 7, epoch: 0, base_sequence };
+        let mut builder = BatchBuilder::new().producer(producer);
+        builder.append(5, None, Some(b"value"), &[]);
+        let mut bytes = builder.build().to_vec();
+        BatchHeader::patch(&mut bytes, base_offset, 3);
+        let header = BatchHeader::parse(&bytes).expect("a batch");
+        Stored { header, bytes: bytes.into() }
+    };
+    let marks = |stored: &[Stored]| -> Marks {
+        let mark = |s: &Stored| Mark::new(s.header.next_offset(), &s.bytes);
+        stored.iter().map(|s| (s.header.base_offset, mark(s))).collect()
+    };
+    let written = [batch(0, 0), batch(1, 1), batch(2, 2)];
+    let acknowledged = marks(&written);
+    assert_eq!(same(acknowledged.iter(), &marks(&written)), Ok(()));
+    assert_eq!(sequences_once(&written), Ok(()));
+    assert!(same(acknowledged.iter(), &marks(&written[..2])).is_err(), "the last was lost");
+    let other = [batch(0, 0), batch(1, 9), batch(2, 2)];
+    assert!(same(acknowledged.iter(), &marks(&other)).is_err(), "another lies in its place");
+    let twice = [batch(0, 0), batch(1, 1), batch(2, 1)];
+    assert!(sequences_once(&twice).is_err(), "one lies there twice");
+    assert!(sequences_once(&[batch(0, 0), batch(1, 2)]).is_err(), "one was left out");
 }

@@ -4,6 +4,9 @@
 //! embedded log Kafka producers (idempotent, acks=all, several partitions in a request) and MQTT publishers (QoS 1) load it.
 //! In front of Apache Kafka the MQTT publishers do, for a tenth of the rounds.
 
+// A program has no outside: `pub` here means public to the program.
+#![allow(unreachable_pub)]
+
 mod ledger;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "shared with the scenarios, each of which uses a part")]
@@ -57,7 +60,12 @@ fn main() -> ExitCode {
     let limit = Duration::from_secs(ROUND_SECONDS * rounds + 120);
     let embedded = move || embedded(rounds, seed);
     let gateway = move || gateway(rounds.div_ceil(10), seed);
+    let checker = || {
+        ledger::lost_changed_and_repeated_batches_are_noticed();
+        Ok(())
+    };
     table::run(vec![
+        Case::new("checker::lost_changed_and_repeated_batches_are_noticed".into(), checker),
         Case::new("embedded::killed_under_load_round_after_round".into(), embedded).within(limit),
         Case::new("apache_kafka::killed_under_load_round_after_round".into(), gateway)
             .within(limit),

@@ -160,7 +160,9 @@ fn is_timeout(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }
 
-pub fn half_a_packet_costs_nothing_and_holds_up_nobody(world: &World<'_>) -> Result<(), Skip> {
+pub fn silence_and_half_a_packet_cost_nothing_and_are_closed(
+    world: &World<'_>,
+) -> Result<(), Skip> {
     let klamm = world.klamm(&[])?;
     let mut bystanders = Bystanders::new(&klamm);
     let before = klamm.resident_bytes();
@@ -175,7 +177,20 @@ pub fn half_a_packet_costs_nothing_and_holds_up_nobody(world: &World<'_>) -> Res
     bystanders.assert_served();
     let now = klamm.resident_bytes();
     assert!(now < before + GROWTH_BYTES, "{before} bytes before, {now} after");
-    drop(half);
+    // Nor do they stay: half a packet, half a CONNECT and no byte at all are closed, each with a line that says so.
+    let silent = Mqtt::open(&klamm.mqtt(), V3).unwrap();
+    let mut begun = Mqtt::open(&klamm.mqtt(), V3).unwrap();
+    begun.send_bytes(b"\x10\x10\0\x04MQ").unwrap();
+    assert_eq!(silent.until_closed(), []);
+    assert_eq!(begun.until_closed(), []);
+    for client in half {
+        let last = client.until_closed();
+        assert!(matches!(&last[..], [] | [Packet::Disconnect(_)]), "{last:?}");
+    }
+    let output = klamm.output();
+    for word in ["no CONNECT in time", "half a packet"] {
+        assert!(output.contains(word), "no line about '{word}' in\n{output}");
+    }
     bystanders.assert_served();
     Ok(())
 }

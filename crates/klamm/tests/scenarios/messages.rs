@@ -53,7 +53,12 @@ fn mosquitto_sub(world: &World<'_>, klamm: &Klamm, args: &[&str]) -> Result<Proc
     let port = klamm.mqtt_port().to_string();
     command.args(["-d", "-h", "127.0.0.1", "-p", &port, "-W", "60"]).args(args);
     let process = Process::start("mosquitto_sub", command);
-    process.wait_for("SUBACK", |text| text.find("Subscribed"));
+    let told = |text: &str| {
+        let (_, granted) = text.split_once("Subscribed (mid: 1): ")?;
+        granted.split_once('\n').map(|(granted, _)| granted.to_owned())
+    };
+    let granted = process.wait_for("SUBACK", told);
+    assert!(["0", "1", "2"].contains(&&*granted), "refused: {granted}");
     Ok(process)
 }
 
