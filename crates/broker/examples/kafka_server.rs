@@ -1,7 +1,7 @@
 //! A Kafka broker on an embedded log, in a directory of its own:
 //!
 //! ```text
-//! cargo run -p klamm-broker --example kafka_server -- 127.0.0.1:9092 /tmp/klamm-data
+//! RUST_LOG=debug cargo run -p klamm-broker --example kafka_server -- 127.0.0.1:9092 /tmp/klamm-data
 //! kcat -b 127.0.0.1:9092 -L
 //! ```
 
@@ -14,9 +14,11 @@ use klamm_kafka::server::{Limits, serve};
 use klamm_log::{EmbeddedLog, Log, Options};
 use klamm_net::{ListenOptions, Listener};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).init();
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9092".to_owned());
     let directory = arguments.next().unwrap_or_else(|| "klamm-data".to_owned());

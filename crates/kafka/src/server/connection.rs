@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use klamm_kafka_proto::{
-    ApiKey, ErrorCode, Request, RequestHeader, Response, WireError, response_frame, take_frame,
+    ApiKey, ErrorCode, Request, RequestHeader, Response, response_frame, take_frame,
 };
 use klamm_net::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -161,8 +161,9 @@ impl<S: Service> Serving<'_, S> {
         let request = Request::read(key, header.api_version, &mut body)
             .map_err(|error| KafkaError::Malformed { what: what(), error })?;
         if !body.is_empty() {
-            let error = WireError::Trailing(body.len());
-            return Err(KafkaError::Malformed { what: what(), error });
+            // Brokers have always let this pass, and librdkafka relies on it: its Metadata request for all topics has
+            // three bytes too many since version 9.
+            tracing::trace!(request = what(), bytes = body.len(), "bytes after the request");
         }
         let answer = match self.service.call(self.context, &header, request).await {
             Answer::Ready(response) => Queue::Ready(Some(response)),
