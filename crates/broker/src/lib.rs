@@ -3,6 +3,7 @@
 
 mod ingest;
 mod interest;
+pub mod kafka;
 mod mapping;
 mod matching;
 mod message;

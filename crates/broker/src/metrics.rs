@@ -66,4 +66,12 @@ metrics! {
     Counter records_unreadable "record batches that could not be read",
     Counter records_lost_to_retention "records deleted before a slow reader came to them",
     Gauge tails "partitions being followed",
+    Counter kafka_requests "requests of Kafka clients",
+    Counter kafka_records_in "records produced by Kafka clients",
+    Counter kafka_bytes_in "bytes of record batches produced by Kafka clients",
+    Counter kafka_bytes_out "bytes of record batches fetched by Kafka clients",
+    Counter kafka_produce_failures "record batches of Kafka clients that the log did not take",
+    Gauge kafka_groups "consumer groups",
+    Counter kafka_rebalances "rebalances begun in consumer groups",
+    Counter kafka_offset_commits "offsets committed by consumer groups",
 }

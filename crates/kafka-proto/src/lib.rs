@@ -27,6 +27,7 @@
 #![deny(missing_docs)]
 
 mod api;
+pub mod consumer_offsets;
 mod declare;
 mod error_code;
 mod header;

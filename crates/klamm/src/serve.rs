@@ -1,13 +1,14 @@
 //! Assembly: a log, the broker over it, a listener for each protocol, and an orderly end.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use klamm_broker::kafka::{KafkaOptions, KafkaService};
 use klamm_broker::{Ingest, Interests, Metrics, RouteTable, Subscriptions, Surroundings, Topics};
 use klamm_log::{EmbeddedLog, Log};
-use klamm_net::{ConnectionLimit, ListenOptions, Listener, ListenerMetrics};
+use klamm_net::{ConnectionLimit, Drained, ListenOptions, Listener, ListenerMetrics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -73,29 +74,26 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let listeners = Listeners::bind(&settings)?;
     let opened = open(&settings).await?;
     let broker = Broker::new(&settings, Arc::clone(&opened.log))?;
+    let registry = metrics::registry(Numbers {
+        broker: Arc::clone(&broker.metrics),
+        listeners: listeners.metrics(),
+        log: opened.log.status(),
+    });
     let tasks = TaskTracker::new();
     tasks.spawn(Arc::clone(&broker.interests).watch(shutdown.clone()));
-    println!("{}", table(&settings, &listeners));
-    let pages = Pages {
-        registry: metrics::registry(Numbers {
-            broker: Arc::clone(&broker.metrics),
-            listeners: listeners.metrics(),
-            log: opened.log.status(),
-        }),
-        log: opened.log.status(),
-        draining: shutdown.clone(),
-    };
+    println!("{}", banner(&settings, &listeners));
     if let Some(listener) = listeners.http {
-        tasks.spawn(http::serve(listener, Arc::new(pages), shutdown.clone()));
+        let (log, draining) = (opened.log.status(), shutdown.clone());
+        let pages = Arc::new(Pages { registry, log, draining });
+        tasks.spawn(http::serve(listener, pages, shutdown.clone()));
     }
     if let Some(listener) = listeners.mqtt {
-        tasks.spawn(broker.serve_mqtt(&settings, listener, shutdown.clone()));
+        tasks.spawn(broker.mqtt(&settings, listener, shutdown.clone()));
     }
     if let (Some(listener), Some(log)) = (listeners.kafka, opened.embedded) {
-        let served = broker.serve_kafka(&settings, log, listener, shutdown.clone()).await;
-        tasks.spawn(served.map_err(|error| error.to_string())?);
+        tasks.spawn(broker.kafka(&settings, log, listener, shutdown.clone()).await?);
     }
-    let why = told_to_end(&opened.log).await;
+    let why = end_signal().await;
     tracing::info!(why, "draining");
     shutdown.cancel();
     tasks.close();
@@ -105,9 +103,8 @@ async fn serve(settings: Settings) -> Result<(), String> {
     Ok(())
 }
 
-/// Resolves when a signal comes.
-async fn told_to_end(log: &Arc<dyn Log>) -> &'static str {
-    let _ = log;
+/// Resolves when the process is told to end.
+async fn end_signal() -> &'static str {
     let (Ok(mut term), Ok(mut int)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -118,4 +115,104 @@ async fn told_to_end(log: &Arc<dyn Log>) -> &'static str {
         _ = term.recv() => "SIGTERM",
         _ = int.recv() => "SIGINT",
     }
+}
+
+/// Bound sockets, before anything else: an address in use is the commonest mistake.
+struct Listeners {
+    kafka: Option<Listener>,
+    mqtt: Option<Listener>,
+    http: Option<Listener>,
+}
+
+impl Listeners {
+    fn bind(settings: &Settings) -> Result<Self, String> {
+        let options = ListenOptions {
+            connections: ConnectionLimit::new(settings.max_connections),
+            drain: settings.drain,
+        };
+        let bind = |(name, address): (&'static str, Option<SocketAddr>)| {
+            address
+                .map(|address| Listener::bind(name, address, options.clone()))
+                .transpose()
+                .map_err(|error| error.to_string())
+        };
+        let [kafka, mqtt, http] = settings.listeners();
+        Ok(Self { kafka: bind(kafka)?, mqtt: bind(mqtt)?, http: bind(http)? })
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&'static str, &Listener)> {
+        let named = [("mqtt", &self.mqtt), ("kafka", &self.kafka), ("http", &self.http)];
+        named.into_iter().filter_map(|(name, listener)| Some((name, listener.as_ref()?)))
+    }
+
+    fn metrics(&self) -> Vec<(&'static str, Arc<ListenerMetrics>)> {
+        self.all().map(|(name, listener)| (name, listener.metrics())).collect()
+    }
+}
+
+/// The broker over whichever log.
+struct Broker {
+    metrics: Arc<Metrics>,
+    topics: Arc<Topics>,
+    routes: Arc<RouteTable>,
+    subscriptions: Arc<Subscriptions>,
+    interests: Arc<Interests>,
+}
+
+impl Broker {
+    fn new(settings: &Settings, log: Arc<dyn Log>) -> Result<Self, String> {
+        let metrics = Arc::<Metrics>::default();
+        let topics = Arc::new(Topics::new(log));
+        let routes = RouteTable::new(&settings.routes).map_err(|error| error.to_string())?;
+        let routes = Arc::new(routes);
+        let subscriptions = Arc::<Subscriptions>::default();
+        let around = Arc::new(Surroundings {
+            routes: Arc::clone(&routes),
+            subscriptions: Arc::clone(&subscriptions),
+            metrics: Arc::clone(&metrics),
+        });
+        let interests = Interests::new(Arc::clone(&topics), around);
+        Ok(Self { metrics, topics, routes, subscriptions, interests })
+    }
+
+    async fn kafka(
+        &self,
+        settings: &Settings,
+        log: Arc<EmbeddedLog>,
+        listener: Listener,
+        shutdown: CancellationToken,
+    ) -> Result<impl Future<Output = Drained> + use<>, String> {
+        let options = KafkaOptions {
+            advertised: settings.kafka_advertise.clone(),
+            auto_create_topics: settings.auto_create_topics,
+            default_partitions: settings.default_partitions,
+            ..Default::default()
+        };
+        let service = KafkaService::open(log, options, Arc::clone(&self.metrics)).await;
+        let service = Arc::new(service.map_err(|error| error.to_string())?);
+        Ok(listener.serve(shutdown, move |connection| {
+            let service = Arc::clone(&service);
+            async move {
+                klamm_kafka::server::serve(&*service, &Default::default(), connection).await;
+            }
+        }))
+    }
+}
+
+/// What listens where, where the data is, and two lines for another terminal.
+fn banner(settings: &Settings, listeners: &Listeners) -> String {
+    let mut text = format!("klamm {}\n\n", env!("CARGO_PKG_VERSION"));
+    for (name, listener) in listeners.all() {
+        let _ = writeln!(text, "  {name:<7}{}", listener.local_address());
+    }
+    let _ = writeln!(text, "  {:<7}{}", "log", settings.store);
+    if let Some(listener) = &listeners.mqtt {
+        let program = std::env::args().next().unwrap_or_else(|| "klamm".into());
+        let port = listener.local_address().port();
+        let server = if port == 1883 { String::new() } else { format!(" --mqtt 127.0.0.1:{port}") };
+        let _ = writeln!(text, "\nTry it in two other terminals:\n");
+        let _ = writeln!(text, "  {program} sub{server} 'hello/#'");
+        let _ = writeln!(text, "  {program} pub{server} hello/world 'It works.'");
+    }
+    text
 }

@@ -24,6 +24,7 @@
 
 mod apache_kafka;
 mod klamm;
+pub mod log_contract;
 mod patience;
 mod peers;
 mod ports;
