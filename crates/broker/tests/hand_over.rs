@@ -99,6 +99,7 @@ struct World {
 
 async fn world(random: &mut Random) -> World {
     let log = MemoryLog::new();
+    log.slow_reads(random.below(1 << 20));
     let topics = Arc::new(Topics::new(log));
     let routes = [RouteConfig::default_route("mqtt", 1)];
     let around = Arc::new(Surroundings {

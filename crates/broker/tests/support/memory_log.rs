@@ -1,6 +1,7 @@
 //! A log in memory whose disk can be slow, full or gone.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::{Bytes, BytesMut};
@@ -24,6 +25,22 @@ pub struct MemoryLog {
 struct Disk {
     state: Mutex<DiskState>,
     room: tokio::sync::Notify,
+    /// Grows with each read, when reads take their time; 0 when they do not.
+    reads: AtomicU64,
+}
+
+impl Disk {
+    /// Lets others run a few times, by the scrambled number of the read.
+    async fn take_time(&self) {
+        if self.reads.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let read = self.reads.fetch_add(1, Ordering::Relaxed);
+        let turns = (read.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % 6;
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +120,11 @@ impl MemoryLog {
     /// While set, appends are refused with it.
     pub fn set_failing(&self, error: Option<LogError>) {
         lock(&self.disk.state).failing = error;
+    }
+
+    /// From now on reads take their time, which differs from one to the next and with the seed.
+    pub fn slow_reads(&self, seed: u64) {
+        self.disk.reads.store(seed | 1, Ordering::Relaxed);
     }
 
     /// Every batch of a topic, partition by partition.
@@ -273,7 +295,8 @@ impl Partition for MemoryPartition {
             }
         };
         let visible = self.shared.visible.subscribe();
-        done(Ok(Box::new(MemoryReader { shared: Arc::clone(&self.shared), visible, next })))
+        let (shared, disk) = (Arc::clone(&self.shared), Arc::clone(&self.disk));
+        done(Ok(Box::new(MemoryReader { shared, disk, visible, next })))
     }
 
     fn list_offset(&self, spec: OffsetSpec) -> BoxFuture<'_, Result<TimestampedOffset, LogError>> {
@@ -295,6 +318,7 @@ impl Partition for MemoryPartition {
 #[derive(Debug)]
 struct MemoryReader {
     shared: Arc<Shared>,
+    disk: Arc<Disk>,
     visible: watch::Receiver<usize>,
     next: i64,
 }
@@ -307,6 +331,7 @@ impl Reader for MemoryReader {
     fn next(&mut self, max_bytes: usize) -> BoxFuture<'_, Result<Bytes, LogError>> {
         Box::pin(async move {
             loop {
+                self.disk.take_time().await;
                 let visible = *self.visible.borrow_and_update();
                 {
                     let state = lock(&self.shared.state);
