@@ -168,7 +168,7 @@ async fn header_that_is_not_utf8_is_left_out_and_its_record_stays() {
 
     // Other clients may write what librdkafka cannot.
     let mut client = Client::connect(kafka.address(), "raw").await.unwrap();
-    let data = PartitionProduceData { index: 0, records: Some(batch), ..Default::default() };
+    let data = PartitionProduceData { index: 0, records: Some(batch) };
     let to = TopicProduceData {
         name: partition.topic().to_string().into(),
         partition_data: vec![data],
