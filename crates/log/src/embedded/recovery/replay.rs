@@ -253,7 +253,7 @@ impl<'a> Replay<'a> {
             store.chain().segments.clear();
             let grave = grave(id, store.index);
             match self.disk.rename(&directory(&name, store.index), &grave) {
-                Ok(()) => self.graves.push((lsn + 1, name.to_string(), grave)),
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 // An earlier recovery may have left one half removed.
                 Err(_) => {
@@ -261,6 +261,7 @@ impl<'a> Replay<'a> {
                     remove.map_err(failed("removing a deleted partition"))?;
                 }
             }
+            self.graves.push((lsn + 1, name.to_string(), grave));
         }
         Ok(())
     }
