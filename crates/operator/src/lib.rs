@@ -1,4 +1,4 @@
-//! The operator's core: what to do with an Apache Kafka cluster, decided without touching one.
+//! The operator's core: what to do with an Apache Kafka cluster, decided without touching one; and a broker id that is held.
 //!
 //! [`step::step`] looks at a cluster as it is ([`model::Observed`]) and as it should be ([`step::Spec`]), and says what to store,
 //! what to do and what to tell. It is made of [`quorum`], [`drain`] and [`roller`], which can be used alone.
@@ -34,9 +34,10 @@
 //!   no log recovery is killed, no quorum is bootstrapped twice.
 //!
 //! # Non-goals
-//! No Kubernetes, no Kafka, no IO.
+//! No Kubernetes, no Kafka, no IO, except in [`broker_id`], which is files and locks.
 #![deny(missing_docs)]
 
+pub mod broker_id;
 pub mod drain;
 pub mod model;
 pub mod quorum;
