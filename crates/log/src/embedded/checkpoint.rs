@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, PoisonError};
 
-use super::core::Core;
+use super::core::{Committer, Core};
 use super::disk::{Disk, DiskFile, Open, failed};
 use super::files::directory;
 use super::index::{Index, OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES};
@@ -219,8 +219,18 @@ impl Core {
 
     /// Makes all that is in a topic's segments durable at once, whatever the write-ahead log has of it. The caller
     /// holds the committer, so nothing is written meanwhile.
-    pub(super) fn sync_topic(&self, stores: &[Arc<Store>]) -> Result<(), LogError> {
+    pub(super) fn sync_topic(
+        &self,
+        committer: &Committer,
+        stores: &[Arc<Store>],
+    ) -> Result<(), LogError> {
         let sync = || {
+            for (_, store, base, _) in &committer.doomed {
+                // Given up, but a recovery reads through it to what comes after.
+                if stores.iter().any(|one| one.number == store.number) {
+                    self.sync_segment(store, *base)?;
+                }
+            }
             for store in stores {
                 let bases: Vec<i64> = store.chain().segments.iter().map(|s| s.base).collect();
                 for base in &bases {

@@ -141,7 +141,7 @@ impl Core {
             // What is written from now on promises something else, and must not be there without what is before it.
             self.sync_written()?;
             if before.durability == TopicDurability::Os {
-                self.sync_topic(&topic.partitions)?;
+                self.sync_topic(&committer, &topic.partitions)?;
             }
         }
         committer.write_event(self, &Event::Topic(image))?;
