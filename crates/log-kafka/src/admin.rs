@@ -19,6 +19,8 @@ use crate::health::Health;
 
 /// How often configurations are looked at while a change makes its way.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long a partition waits to learn what it can do without.
+const NICE_TO_KNOW: Duration = Duration::from_secs(1);
 /// Of a topic's name in that of one which is only checked: with its ending, less than the 249 that a name may have.
 const NAME_CHARS_MAX: usize = 240;
 
@@ -143,12 +145,13 @@ impl Admin {
 
     /// `None` when the cluster does not tell, for want of a right to know.
     pub(crate) async fn max_message_bytes(&self, topic: &str) -> Option<usize> {
-        match self.describe(topic).await {
-            Ok(resource) => resource.get("max.message.bytes")?.value.as_deref()?.parse().ok(),
-            Err(error) => {
+        match tokio::time::timeout(NICE_TO_KNOW, self.describe(topic)).await {
+            Ok(Ok(resource)) => resource.get("max.message.bytes")?.value.as_deref()?.parse().ok(),
+            Ok(Err(error)) => {
                 tracing::debug!(topic, %error, "max.message.bytes is not known");
                 None
             }
+            Err(_) => None,
         }
     }
 

@@ -124,6 +124,21 @@ fn is_passing(code: Code) -> bool {
     )
 }
 
+/// The partition has no leader where it was asked for, as just after it was made, or after a restart.
+pub(crate) fn is_leaderless(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::FencedLeaderEpoch
+                | Code::LeaderNotAvailable
+                | Code::NotLeaderForPartition
+                | Code::OffsetNotAvailable
+                | Code::ReplicaNotAvailable
+                | Code::UnknownLeaderEpoch
+        )
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::{Semaphore, watch};
 
 use crate::admin::Admin;
-use crate::error::{About, log_error};
+use crate::error::{About, is_leaderless, log_error};
 use crate::health::Health;
 use crate::lanes::{Key, LaneConsumer, Lanes};
 use crate::options::{self, Options};
@@ -23,6 +23,9 @@ use crate::producer::Producer;
 const QUESTIONS_MAX: usize = 8;
 /// How often a cluster that cannot be reached is asked whether it can.
 const PROBE: Duration = Duration::from_millis(500);
+
+/// Before a question is asked again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// The log on an Apache Kafka cluster.
 #[derive(Debug)]
@@ -113,16 +116,29 @@ impl Inner {
         self.options.request_timeout.as_millis() as u64
     }
 
-    /// Asks the cluster something, on a thread that may block.
+    /// Asks the cluster something, on a thread that may block; again while leadership moves.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         about: About<'_>,
-        question: impl FnOnce(&LaneConsumer, Duration) -> KafkaResult<T> + Send + 'static,
+        question: impl Fn(&LaneConsumer, Duration) -> KafkaResult<T> + Clone + Send + 'static,
     ) -> Result<T, LogError> {
-        let consumer = self.lanes.first()?;
         let timeout = self.options.request_timeout;
-        let answer = self.blocking(move || question(&consumer, timeout)).await?;
-        answer.inspect(|_| self.health.reached()).map_err(|error| log_error(&error, about))
+        let asking = async {
+            loop {
+                let (consumer, question) = (self.lanes.first()?, question.clone());
+                match self.blocking(move || question(&consumer, timeout)).await? {
+                    Err(error) if is_leaderless(&error) => tokio::time::sleep(AGAIN).await,
+                    Err(error) => return Err(log_error(&error, about)),
+                    Ok(answer) => {
+                        self.health.reached();
+                        return Ok(answer);
+                    }
+                }
+            }
+        };
+        // librdkafka keeps to the time-out itself; this one ends the repetition.
+        let answer = tokio::time::timeout(timeout * 2, asking).await;
+        answer.unwrap_or(Err(LogError::Timeout(about.timeout_ms)))
     }
 
     pub(crate) async fn blocking<T: Send + 'static>(

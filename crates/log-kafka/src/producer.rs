@@ -262,7 +262,8 @@ impl std::fmt::Debug for Handle {
 
 impl Acks {
     fn log_error(&self, error: &KafkaError, of: &InFlight) -> LogError {
-        if error.rdkafka_error_code() == Some(Code::Fatal) {
+        // The first is what later records are told, the second the one that brought it about.
+        if let Some(Code::Fatal | Code::OutOfOrderSequenceNumber) = error.rdkafka_error_code() {
             self.broken.store(true, Ordering::Release);
         }
         let too_large = matches!(

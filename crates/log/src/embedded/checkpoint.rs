@@ -1,6 +1,6 @@
 //! Checkpoints: segment files are synced, the manifest says so, and the write-ahead log begins anew.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, PoisonError};
 
@@ -28,6 +28,7 @@ impl Core {
             let begun = committer.wal.begin_checkpoint();
             let lsn = begun.inspect_err(|error| self.stop_unless_full(error))?;
             committer.checkpoint += 1;
+            committer.bypassed_bytes = 0;
             lsn
         };
         // With it the header of the file that begins with `lsn`: a recovery insists on that.
@@ -40,13 +41,15 @@ impl Core {
             return Err(error);
         }
         let keep = (self.options.checkpoint_bytes / self.options.wal_file_bytes.max(1)) as usize;
-        let graves: Vec<String> = {
-            let mut committer = self.committer();
-            committer.wal.end_checkpoint(lsn, keep + 1);
-            let old = committer.graves.extract_if(.., |(after, ..)| *after <= lsn);
-            old.map(|(_, _, grave)| grave).collect()
-        };
-        for grave in graves {
+        let mut committer = self.committer();
+        committer.wal.end_checkpoint(lsn, keep + 1);
+        let graves: Vec<_> = committer.graves.extract_if(.., |(after, ..)| *after <= lsn).collect();
+        let doomed: Vec<_> = committer.doomed.extract_if(.., |(after, ..)| *after <= lsn).collect();
+        drop(committer);
+        for (_, store, base, bytes) in doomed {
+            self.remove_segment(&store, base, bytes);
+        }
+        for (_, _, grave) in graves {
             match self.disk.remove_directory(&grave) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     tracing::warn!(%error, grave, "a deleted partition's directory stays");
@@ -150,6 +153,8 @@ impl Core {
         let written = write("index", &offsets, segment.indexed.0, OFFSET_ENTRY_BYTES)
             .and_then(|()| write("timeindex", &times, segment.indexed.1, TIME_ENTRY_BYTES));
         written.map_err(failed("writing an index"))?;
+        // Its first entries made the files, whose names are to be synced.
+        segment.fresh |= segment.indexed == (0, 0);
         let (offsets, times) = segment.pending.counts();
         segment.indexed = (segment.indexed.0 + offsets, segment.indexed.1 + times);
         segment.pending = Index::default();
@@ -158,7 +163,7 @@ impl Core {
 
     /// Syncs segments' files, several at a time: a disk takes them in one go.
     fn sync_segments(&self, dirty: &[Dirty]) -> io::Result<()> {
-        let mut directories = HashSet::new();
+        let mut directories = BTreeSet::new();
         for (store, base) in dirty {
             if let Some(segment) = store.chain().segment_mut(*base)
                 && std::mem::take(&mut segment.fresh)

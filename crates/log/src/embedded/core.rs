@@ -46,6 +46,9 @@ pub(super) struct Core {
     closed: AtomicBool,
 }
 
+/// Number of the checkpoint that a recovery stands for.
+pub(super) const FIRST_CHECKPOINT: u64 = 1;
+
 /// Who writes: one at a time.
 #[derive(Debug)]
 pub(super) struct Committer {
@@ -60,6 +63,10 @@ pub(super) struct Committer {
     /// Directories of deleted partitions: the checkpoint from which on a recovery does not know of them any more, the
     /// topic's name, the directory.
     pub(super) graves: Vec<(u64, String, String)>,
+    /// Segments given up whose files a recovery would read through, likewise.
+    pub(super) doomed: Vec<(u64, Arc<Store>, i64, u64)>,
+    /// Bytes written without the write-ahead log since the last checkpoint began.
+    pub(super) bypassed_bytes: u64,
 }
 
 /// Producer ids that may be given out.
@@ -98,7 +105,9 @@ pub(super) struct Recovered {
 impl Core {
     pub(super) fn new(disk: Arc<dyn Disk>, options: Options, found: Recovered) -> Self {
         let sizes = found.registry.by_name.values().flat_map(|topic| &topic.partitions);
-        let total_bytes = sizes.map(|store| store.chain().size_bytes()).sum();
+        let kept: u64 = sizes.map(|store| store.chain().size_bytes()).sum();
+        let total_bytes =
+            kept + found.committer.doomed.iter().map(|(.., bytes)| bytes).sum::<u64>();
         Self {
             files: Files::new(disk.clone(), options.open_files),
             budget: Budget::new(options.pending_bytes),

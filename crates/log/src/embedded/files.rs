@@ -99,11 +99,13 @@ impl Files {
         }
         let read = |kind, bytes: usize| -> io::Result<Vec<u8>> {
             let mut found = vec![0; bytes];
-            if bytes > 0 {
-                let file = self.disk.open(&which.path(kind), Open::Existing)?;
-                let count = file.read_at(&mut found, 0)?;
-                found.truncate(count);
-            }
+            let count = match self.disk.open(&which.path(kind), Open::Existing) {
+                Ok(file) => file.read_at(&mut found, 0)?,
+                // Somebody removed it. Without it one only looks longer.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+                Err(error) => return Err(error),
+            };
+            found.truncate(count);
             Ok(found)
         };
         let offsets = read("index", counts.0 as usize * OFFSET_ENTRY_BYTES)?;

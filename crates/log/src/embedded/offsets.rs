@@ -106,9 +106,14 @@ impl Core {
                 continue;
             }
             // The one it knows of may be hidden, or deleted.
-            self.walk(store, candidate.base, candidate.end, |header, _| {
-                largest =
-                    Some(largest.map_or(header.max_timestamp, |l| l.max(header.max_timestamp)));
+            let start = store.log_start();
+            self.walk(store, candidate.base, candidate.end, |header, batch| {
+                let found = if header.base_offset < start {
+                    largest_in(&batch, start)
+                } else {
+                    Some(header.max_timestamp)
+                };
+                largest = largest.max(found);
                 true
             })?;
         }
@@ -161,6 +166,12 @@ fn candidates(store: &Store, timestamp: i64) -> Vec<Candidate> {
             .map(|relative| segment.base + i64::from(relative)),
     };
     chain.segments.iter().zip(ends).map(candidate).collect()
+}
+
+/// Largest timestamp of a batch's records from an offset on.
+fn largest_in(batch: &Bytes, start: i64) -> Option<i64> {
+    let records = records::records(batch, UNPACKED_BYTES_MAX).ok()?.map_while(Result::ok);
+    records.filter(|record| record.offset >= start).map(|record| record.timestamp).max()
 }
 
 /// The exact record within a batch. One that cannot be unpacked is answered with its first offset.

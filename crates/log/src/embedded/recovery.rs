@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use super::config::TopicConfig;
-use super::core::{Committer, Core, Recovered};
+use super::core::{Committer, Core, FIRST_CHECKPOINT, Recovered};
 use super::disk::{Disk, failed};
 use super::manifest::Manifest;
 use super::options::Options;
@@ -61,10 +61,16 @@ impl Core {
         let committer = Committer {
             wal,
             dirty: replayed.dirty,
-            checkpoint: 1,
+            checkpoint: FIRST_CHECKPOINT,
+            bypassed_bytes: 0,
             new_directories: true,
             next_partition: replayed.next_partition,
             graves,
+            doomed: replayed
+                .dropped
+                .into_iter()
+                .map(|(store, base, bytes)| (end, store, base, bytes))
+                .collect(),
         };
         let registry = replayed.registry;
         let producer_ids = replayed.producer_ids;

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::chain::{Chain, Segment};
+use super::chain::Chain;
 use super::config::TopicConfig;
 use super::core::Core;
 use super::store::Store;
@@ -44,6 +44,9 @@ impl Core {
         }
         // A sixteenth more than needed, so that not every append has to ask.
         self.reclaim((used() + bytes).saturating_sub(budget - budget / 16))?;
+        if used() + bytes > budget && !self.committer().doomed.is_empty() {
+            self.checkpoint(false)?;
+        }
         if used() + bytes <= budget {
             return Ok(());
         }
@@ -94,7 +97,7 @@ impl Core {
 
     /// Durably raises the first offsets that partitions keep, then removes what lies before.
     fn raise_log_starts(&self, raise: &[(Arc<Store>, i64)]) -> Result<(), LogError> {
-        let mut dropped: Vec<(Arc<Store>, Segment)> = Vec::new();
+        let mut dropped = Vec::new();
         let mut written = Ok(());
         let mut committer = self.committer();
         self.alive()?;
@@ -110,20 +113,35 @@ impl Core {
             }
             let gone = chain.raise_log_start(*offset);
             store.set_log_start(*offset);
-            dropped.extend(gone.into_iter().map(|segment| (store.clone(), segment)));
+            let gone = gone.into_iter().map(|segment| (store.clone(), segment.base, segment.bytes));
+            if chain.marked == committer.checkpoint {
+                // A recovery reads through these on its way to what comes after them.
+                let lsn = committer.wal.next_lsn();
+                committer.doomed.extend(gone.map(|(store, base, bytes)| (lsn, store, base, bytes)));
+            } else {
+                dropped.extend(gone);
+            }
         }
+        let doomed = !committer.doomed.is_empty();
         drop(committer);
+        if doomed {
+            self.want_maintenance();
+        }
         // Files go only when a recovery would not look for them.
         self.sync_written()?;
-        for (store, segment) in dropped {
-            self.total_bytes.fetch_sub(segment.bytes, Ordering::Relaxed);
-            self.remove_segment(&store, segment.base);
+        for (store, base, bytes) in dropped {
+            self.remove_segment(&store, base, bytes);
         }
         written
     }
 
     /// Removes the files of a segment that is in no chain any more.
-    pub(super) fn remove_segment(&self, store: &Store, base: i64) {
+    pub(super) fn remove_segment(&self, store: &Store, base: i64, bytes: u64) {
+        self.total_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if store.topic.is_deleted() {
+            // Its directory goes as a whole, and its name may be another's by now.
+            return;
+        }
         let which = store.which(base);
         self.files.forget(store.number, base);
         for kind in ["log", "index", "timeindex"] {
@@ -164,6 +182,7 @@ fn retained_from(chain: &Chain, config: &TopicConfig, high_watermark: i64, now_m
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::embedded::chain::Segment;
 
     fn chain(sizes_and_times: &[(u64, i64)]) -> Chain {
         let mut chain = Chain::default();

@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod files;
+mod simulation;
 mod space;
 
 /// A batch with one record for each text, with timestamps from `timestamp` on.

@@ -176,10 +176,11 @@ impl Core {
         for store in &topic.partitions {
             let grave = grave(topic.shared.id, store.index);
             match self.disk.rename(&directory(name, store.index), &grave) {
-                Ok(()) => {}
-                // Nothing was ever written to it.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => tracing::warn!(%error, "a deleted partition's directory stays"),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, "a deleted partition's directory stays");
+                }
+                // Also where nothing was ever written: the topic's name must not be used before the checkpoint.
+                _ => {}
             }
             graves.push((lsn, name.to_owned(), grave));
         }

@@ -8,13 +8,18 @@ use super::*;
 use crate::kafka::KafkaOptions;
 use crate::kafka::group::Joiner;
 
-async fn open(folder: &tempfile::TempDir, offsets_retention_ms: i64) -> Arc<Coordinator> {
+/// The log must outlive the coordinator: it closes when it is dropped.
+async fn open(
+    folder: &tempfile::TempDir,
+    offsets_retention_ms: i64,
+) -> (Arc<EmbeddedLog>, Arc<Coordinator>) {
     let log = EmbeddedLog::open(folder.path(), Options::default()).await.unwrap();
     if log.find(OFFSETS_TOPIC).is_none() {
         log.create_topic(NewTopic { name: "t".into(), ..NewTopic::default() }).await.unwrap();
     }
     let limits = GroupLimits { offsets_retention_ms, ..KafkaOptions::default().group_limits() };
-    Coordinator::open(&log, limits, Arc::default()).await.unwrap()
+    let coordinator = Coordinator::open(&log, limits, Arc::default()).await.unwrap();
+    (log, coordinator)
 }
 
 fn simple(group_id: &str) -> Committer<'_> {
@@ -62,7 +67,7 @@ fn join(coordinator: &Arc<Coordinator>) {
 #[tokio::test]
 async fn offsets_expire_only_once_their_group_is_empty() {
     let folder = tempfile::tempdir().unwrap();
-    let coordinator = open(&folder, 0).await;
+    let (log, coordinator) = open(&folder, 0).await;
     commit(&coordinator, simple("g"), None).await;
     join(&coordinator);
     coordinator.expire().await.unwrap();
@@ -71,15 +76,16 @@ async fn offsets_expire_only_once_their_group_is_empty() {
     coordinator.expire().await.unwrap();
     assert!(!holds(&coordinator, "g").await);
     assert!(coordinator.look("g", |_| ()).is_none());
-    drop(coordinator);
-    let again = open(&folder, 0).await;
+    log.close().await.unwrap();
+    drop((log, coordinator));
+    let (_log, again) = open(&folder, 0).await;
     assert!(again.look("g", |_| ()).is_none());
 }
 
 #[tokio::test]
 async fn offsets_within_their_retention_stay_unless_the_client_said_otherwise() {
     let folder = tempfile::tempdir().unwrap();
-    let coordinator = open(&folder, 60_000).await;
+    let (_log, coordinator) = open(&folder, 60_000).await;
     let now_ms = coordinator.now_ms();
     commit(&coordinator, simple("kept"), None).await;
     commit(&coordinator, simple("own"), Some(now_ms)).await;
@@ -91,14 +97,12 @@ async fn offsets_within_their_retention_stay_unless_the_client_said_otherwise() 
 #[tokio::test]
 async fn offsets_of_topics_that_went_without_notice_are_dropped_at_start() {
     let folder = tempfile::tempdir().unwrap();
-    let coordinator = open(&folder, 60_000).await;
+    let (log, coordinator) = open(&folder, 60_000).await;
     commit(&coordinator, simple("g"), None).await;
-    drop(coordinator);
-    let log = EmbeddedLog::open(folder.path(), Options::default()).await.unwrap();
     log.delete_topic("t").await.unwrap();
     log.close().await.unwrap();
-    drop(log);
-    let coordinator = open(&folder, 60_000).await;
+    drop((log, coordinator));
+    let (_log, coordinator) = open(&folder, 60_000).await;
     assert!(!holds(&coordinator, "g").await);
 }
 
@@ -122,7 +126,7 @@ async fn table_takes_no_more_than_its_bytes() {
 #[tokio::test]
 async fn members_count_towards_the_tables_bytes_while_they_are_there() {
     let folder = tempfile::tempdir().unwrap();
-    let coordinator = open(&folder, 0).await;
+    let (_log, coordinator) = open(&folder, 0).await;
     join(&coordinator);
     let with_member = coordinator.table().bytes();
     assert!(with_member > 500, "{with_member}");

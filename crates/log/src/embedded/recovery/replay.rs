@@ -1,6 +1,6 @@
 //! The write-ahead log's records, applied to what the manifest says.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use klamm_kafka_proto::records::BatchHeader;
 use super::{build, walk};
 use crate::embedded::chain::{Chain, Segment};
 use crate::embedded::config::{TopicConfig, TopicDurability};
+use crate::embedded::core::FIRST_CHECKPOINT;
 use crate::embedded::disk::{Disk, Open, failed};
 use crate::embedded::files::{Files, directory};
 use crate::embedded::manifest::{Manifest, TopicImage};
@@ -34,11 +35,11 @@ pub(super) struct Replay<'a> {
     epoch: i32,
     now_ms: i64,
     /// Partitions that were written without the write-ahead log.
-    marked: HashSet<u64>,
+    marked: BTreeSet<u64>,
     window: Vec<u8>,
     writes: Vec<Write>,
-    directories: HashSet<u64>,
-    dropped: Vec<(Arc<Store>, i64)>,
+    directories: BTreeSet<u64>,
+    dropped: Vec<(Arc<Store>, i64, u64)>,
     dirty: Vec<(Arc<Store>, i64)>,
     graves: Vec<(u64, String, String)>,
 }
@@ -60,6 +61,8 @@ pub(super) struct Replayed {
     pub(super) epoch: i32,
     pub(super) dirty: Vec<(Arc<Store>, i64)>,
     pub(super) graves: Vec<(u64, String, String)>,
+    /// Segments given up since the manifest.
+    pub(super) dropped: Vec<(Arc<Store>, i64, u64)>,
 }
 
 impl<'a> Replay<'a> {
@@ -81,10 +84,10 @@ impl<'a> Replay<'a> {
             producer_ids,
             epoch,
             now_ms: options.clock.now_ms(),
-            marked: HashSet::new(),
+            marked: BTreeSet::new(),
             window: Vec::new(),
             writes: Vec::new(),
-            directories: HashSet::new(),
+            directories: BTreeSet::new(),
             dropped: Vec::new(),
             dirty: Vec::new(),
             graves: Vec::new(),
@@ -197,8 +200,9 @@ impl<'a> Replay<'a> {
 
     fn log_start(&mut self, partition: u64, offset: i64) -> Result<(), LogError> {
         let Some(store) = self.by_number.get(&partition).cloned() else { return Ok(()) };
-        if offset > store.chain().end && self.marked.contains(&partition) {
-            self.walk(&store, Some(offset))?;
+        if offset >= store.chain().end && self.marked.contains(&partition) {
+            // To the very end, so that a segment that goes on beyond the offset is not taken for one before it.
+            self.walk(&store, None)?;
         }
         let mut chain = store.chain();
         // The power took records that were given up anyway: their offsets must not come again.
@@ -210,7 +214,8 @@ impl<'a> Replay<'a> {
         }
         drop(chain);
         store.set_log_start(offset);
-        self.dropped.extend(dropped.into_iter().map(|segment| (store.clone(), segment.base)));
+        let dropped = dropped.into_iter();
+        self.dropped.extend(dropped.map(|gone| (store.clone(), gone.base, gone.bytes)));
         Ok(())
     }
 
@@ -248,7 +253,7 @@ impl<'a> Replay<'a> {
             store.chain().segments.clear();
             let grave = grave(id, store.index);
             match self.disk.rename(&directory(&name, store.index), &grave) {
-                Ok(()) => self.graves.push((lsn + 1, name.to_string(), grave)),
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 // An earlier recovery may have left one half removed.
                 Err(_) => {
@@ -256,6 +261,7 @@ impl<'a> Replay<'a> {
                     remove.map_err(failed("removing a deleted partition"))?;
                 }
             }
+            self.graves.push((lsn + 1, name.to_string(), grave));
         }
         Ok(())
     }
@@ -289,20 +295,14 @@ impl<'a> Replay<'a> {
     /// The end of the write-ahead log.
     pub(super) fn finish(mut self) -> Result<Replayed, LogError> {
         self.flush()?;
-        for number in std::mem::take(&mut self.marked) {
+        for number in self.marked.clone() {
             let Some(store) = self.by_number.get(&number).cloned() else { continue };
             self.walk(&store, None)?;
+            // The mark is good until the next checkpoint.
+            store.chain().marked = FIRST_CHECKPOINT;
         }
         for (store, base) in std::mem::take(&mut self.dirty) {
             self.settle(store, base)?;
-        }
-        for (store, base) in &self.dropped {
-            if store.chain().segment_mut(*base).is_none() {
-                for kind in ["log", "index", "timeindex"] {
-                    // What is not there need not go, and what cannot go is found when the partition is written to.
-                    let _ = self.disk.remove_file(&store.which(*base).path(kind));
-                }
-            }
         }
         for store in self.by_number.values() {
             let end = store.chain().end;
@@ -316,6 +316,7 @@ impl<'a> Replay<'a> {
             epoch: self.epoch,
             dirty: self.dirty,
             graves: self.graves,
+            dropped: self.dropped,
         })
     }
 

@@ -96,7 +96,7 @@ fn walk_file(
             at += header.total_bytes();
         };
         position += at as u64;
-        let left = length - position;
+        let left = length.saturating_sub(position);
         if left < HEADER_BYTES as u64 || (at == 0 && need as u64 > left) {
             return Ok(());
         }

@@ -37,6 +37,9 @@ impl Found {
         let mut found = Self { used: Vec::new(), free: Vec::new() };
         let mut look = || -> io::Result<()> {
             disk.create_directory(DIRECTORY)?;
+            // An earlier start may have made it, or files in it, and not come as far as this.
+            disk.sync_directory(DIRECTORY)?;
+            disk.sync_directory("")?;
             for entry in disk.list(DIRECTORY)? {
                 let Ok(number) = entry.name.parse() else { continue };
                 let path = format!("{DIRECTORY}/{}", entry.name);
@@ -141,7 +144,8 @@ fn read_file(
         };
         at += from as u64;
         // Nothing more in the file, or a length that leads beyond its end.
-        if length - at < PREFIX_BYTES as u64 || (from == 0 && need as u64 > length - at) {
+        let left = length.saturating_sub(at);
+        if left < PREFIX_BYTES as u64 || (from == 0 && need as u64 > left) {
             return Ok((lsn, at));
         }
     }
