@@ -119,9 +119,9 @@ impl Mqtt {
     pub async fn listen(self: Arc<Self>, server: Server, shutdown: CancellationToken) -> Drained {
         server
             .serve(shutdown, move |connect| {
-                let mqtt = Arc::clone(&self);
+                let served = Arc::clone(&self).serve(connect);
                 async move {
-                    mqtt.serve(connect).await;
+                    served.await;
                     Ok(())
                 }
             })
@@ -129,12 +129,14 @@ impl Mqtt {
     }
 
     /// Serves one client to its end.
-    pub async fn serve(self: Arc<Self>, connect: Connect) {
+    pub fn serve(self: Arc<Self>, connect: Connect) -> impl Future<Output = ()> + Send {
         // Boxed, as it is over soon: an idle connection shall not keep its room.
-        let Some(session) = Box::pin(self.admit(connect)).await else { return };
-        let id = SubscriberId(self.last_id.fetch_add(1, Ordering::Relaxed));
-        let client = Client::new(Arc::clone(&self), session, id);
-        client.run().await;
+        let admission = Box::pin(Arc::clone(&self).admit(connect));
+        async move {
+            let Some(session) = admission.await else { return };
+            let id = SubscriberId(self.last_id.fetch_add(1, Ordering::Relaxed));
+            Client::new(self, session, id).run().await;
+        }
     }
 
     fn log_closed(&self, session: &Session, closed: &Closed) {

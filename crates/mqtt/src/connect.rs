@@ -56,7 +56,7 @@ const CONNECT_BYTES: usize = 256;
 #[derive(Debug)]
 #[must_use = "a client waits for CONNACK"]
 pub struct Connect {
-    packet: packet::Connect,
+    packet: Box<packet::Connect>,
     transport: Pin<Box<dyn Transport>>,
     shared: Arc<Shared>,
     received: BytesMut,
@@ -296,7 +296,7 @@ async fn read_first(
     transport: &mut Pin<Box<dyn Transport>>,
     received: &mut BytesMut,
     packet_bytes: usize,
-) -> Result<packet::Connect, Closed> {
+) -> Result<Box<packet::Connect>, Closed> {
     const FIRST: Violation = Violation {
         reason: Reason::ProtocolError,
         what: "first packet that is not CONNECT [MQTT-3.1.0-1]",
@@ -309,7 +309,7 @@ async fn read_first(
         }
         match take_packet(received, packet_bytes.min(CONNECT_BYTES_MAX)) {
             Ok(Some(frame)) => match Packet::decode(ProtocolVersion::V5, frame.clone()) {
-                Ok(Packet::Connect(connect)) => return Ok(*connect),
+                Ok(Packet::Connect(connect)) => return Ok(connect),
                 Ok(_) => return Err(FIRST.into()),
                 Err(violation) => {
                     refuse_unread(transport, &frame, violation).await;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use klamm_mqtt_proto::Reason;
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connect::{Connect, Limits};
 use crate::line_limit::LineLimit;
+use crate::outbox::Outbox;
 
 /// What a handler of connections may fail with. It is logged, and concerns nobody else.
 pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
@@ -60,26 +61,29 @@ impl Server {
         let limits = self.limits;
         self.listener
             .serve(shutdown, move |connection| {
-                let (handler, unread) = (Arc::clone(&handler), Arc::clone(&unread));
-                async move {
-                    if let Some((connect, draining)) = read(connection, limits, &unread).await {
-                        handle(connect, draining, &*handler).await;
-                    }
-                }
+                let handler = Arc::clone(&handler);
+                let unread = Arc::clone(&unread);
+                // Boxed: a future that is handed on is held twice in the one around it. And reading CONNECT has a box of
+                // its own, as it is over soon: an idle connection shall not keep its room.
+                let reading = Box::pin(read(connection, limits, unread));
+                Box::pin(async move {
+                    let Some((connect, draining)) = reading.await else { return };
+                    let (peer, outbox) = (connect.peer(), connect.outbox());
+                    let work = Box::pin(handler(connect));
+                    finish(work, peer, outbox, draining).await;
+                })
             })
             .await
     }
 }
 
-/// Boxed, as it is over soon: an idle connection shall not keep its room.
 async fn read(
     connection: Connection,
     limits: Limits,
-    unread: &LineLimit,
+    unread: Arc<LineLimit>,
 ) -> Option<(Connect, CancellationToken)> {
     let Connection { stream, peer, local, draining } = connection;
-    let read = Box::pin(Connect::read(stream, peer, local, limits));
-    match draining.run_until_cancelled(read).await? {
+    match draining.run_until_cancelled(Connect::read(stream, peer, local, limits)).await? {
         Ok(connect) => Some((connect, draining)),
         Err(error) => {
             if let Some(suppressed) = unread.allow() {
@@ -90,13 +94,15 @@ async fn read(
     }
 }
 
-async fn handle<H, F>(connect: Connect, draining: CancellationToken, handler: &H)
-where
-    H: Fn(Connect) -> F,
+/// Sees a client's handler through, and ends its session when the server drains.
+async fn finish<F>(
+    mut work: Pin<Box<F>>,
+    peer: SocketAddr,
+    outbox: Outbox,
+    draining: CancellationToken,
+) where
     F: Future<Output = Result<(), HandlerError>>,
 {
-    let (peer, outbox) = (connect.peer(), connect.outbox());
-    let mut work = pin!(handler(connect));
     let done = tokio::select! {
         done = &mut work => done,
         () = draining.cancelled() => {

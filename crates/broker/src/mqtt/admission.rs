@@ -1,5 +1,7 @@
 //! Who is let in (MQTT 5.0 section 3.1.4).
 
+use std::sync::Arc;
+
 use klamm_log::Status;
 use klamm_mqtt::{Accept, Connect, ProtocolVersion, Reason, Session};
 
@@ -21,7 +23,7 @@ const BUSY: Refusal = (Reason::ServerBusy, "too many clients wait for the log; t
 
 impl Mqtt {
     /// Lets a client in, or tells it why not.
-    pub(super) async fn admit(&self, connect: Connect) -> Option<Session> {
+    pub(super) async fn admit(self: Arc<Self>, connect: Connect) -> Option<Session> {
         if let Err((reason, text)) = self.judge(&connect) {
             self.metrics.mqtt_connects_refused.add(1);
             if let Some(suppressed) = self.lines.allow() {

@@ -28,12 +28,13 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(mqtt: Arc<Mqtt>, session: Session, id: SubscriberId) -> Self {
+    /// Boxed, so that the futures it is handed through stay small.
+    pub(super) fn new(mqtt: Arc<Mqtt>, session: Session, id: SubscriberId) -> Box<Self> {
         let client_id: Arc<str> = session.client_id().as_str().into();
         let outbox = session.outbox();
         mqtt.clients.enter(Arc::clone(&client_id), id, outbox.clone());
         mqtt.metrics.mqtt_connections.add(1);
-        Self {
+        Box::new(Self {
             mqtt,
             session,
             recipient: Arc::new(Recipient { id, client_id, outbox }),
@@ -41,11 +42,11 @@ impl Client {
             unsettled: VecDeque::new(),
             messages: Vec::new(),
             acks: Vec::new(),
-        }
+        })
     }
 
     /// Handles what the client does until the connection ends.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         while let Some(event) = self.next().await {
             match event {
                 Ok(event) => Box::pin(self.handle(event)).await,
@@ -104,4 +105,16 @@ impl Drop for Client {
 pub(super) fn poll_once<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     std::pin::Pin::new(&mut future).poll(&mut context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_client_is_small() {
+        // 3 KiB for a connection less tokio's task and registration (0.8), the shared state, the timer
+        // and the boxes around (1) leave this much for its own state.
+        assert!(size_of::<Client>() <= 800, "{}", size_of::<Client>());
+    }
 }

@@ -44,11 +44,12 @@ async fn client_that_connects_during_the_drain_is_refused() {
         let connect = Connect::read(far, address, address, Limits::default()).await.unwrap();
         let draining = CancellationToken::new();
         draining.cancel();
-        let slow = |connect| async {
+        let (peer, outbox) = (connect.peer(), connect.outbox());
+        let slow = Box::pin(async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             echo_nothing(connect).await
-        };
-        handle(connect, draining, &slow).await;
+        });
+        finish(slow, peer, outbox, draining).await;
     };
     let options = ClientOptions::new(ProtocolVersion::V5, "probe");
     let (client, ()) = tokio::join!(Client::over(near, options), server);
