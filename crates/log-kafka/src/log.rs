@@ -164,13 +164,11 @@ impl Inner {
         if index >= topic.partitions {
             return Err(LogError::UnknownPartition { topic: topic.name, index });
         }
-        let max_message_bytes = self.admin.max_message_bytes(name).await;
-        let mut open = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, partition| partition.strong_count() > 0);
         let key = (topic.name, index);
-        if let Some(partition) = open.get(&key).and_then(Weak::upgrade) {
+        if let Some(partition) = self.opened(&key) {
             return Ok(partition);
         }
+        let max_message_bytes = self.admin.max_message_bytes(name).await;
         let partition = Arc::new_cyclic(|itself| KafkaPartition {
             log: Arc::clone(self),
             topic: Arc::clone(&key.0),
@@ -179,8 +177,20 @@ impl Inner {
             order: Mutex::new(()),
             itself: Weak::clone(itself),
         });
+        partition.led().await;
+        let mut open = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, partition| partition.strong_count() > 0);
+        // Another was quicker meanwhile: all appends go through one object.
+        if let Some(first) = open.get(&key).and_then(Weak::upgrade) {
+            return Ok(first);
+        }
         open.insert(key, Arc::downgrade(&partition));
         Ok(partition)
+    }
+
+    fn opened(&self, key: &Key) -> Option<Arc<KafkaPartition>> {
+        let open = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(key).and_then(Weak::upgrade)
     }
 
     async fn close(self: &Arc<Self>) -> Result<(), LogError> {

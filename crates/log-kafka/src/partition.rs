@@ -1,6 +1,7 @@
 //! One partition of a topic in the cluster.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_kafka_proto::records::BatchHeader;
@@ -17,6 +18,9 @@ use crate::lanes::Key;
 use crate::log::Inner;
 use crate::reader::KafkaReader;
 use crate::topics::LOOK;
+
+/// How long opening waits for a leader: a new partition has one within a second, also on a busy broker.
+const LED: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct KafkaPartition {
@@ -53,6 +57,17 @@ impl KafkaPartition {
         let timeout = self.log.options.request_timeout;
         let found = tokio::time::timeout(timeout, asking).await;
         found.unwrap_or(Err(LogError::Timeout(timeout.as_millis() as u64)))
+    }
+
+    /// Waits a while for the leader to answer, before the first append. A broker names itself leader of a new partition
+    /// before it takes records for it: of two requests under way, it may refuse the first and take the second. Kafka takes
+    /// any first sequence number of a producer it does not know, so the first, sent again, then looks like one that was
+    /// taken long ago, and is acknowledged without being stored (KAFKA-14359). A partition that stays without a leader
+    /// is opened all the same: appends wait in the queue.
+    pub(crate) async fn led(&self) {
+        if tokio::time::timeout(LED, self.watermarks()).await.is_err() {
+            tracing::debug!(topic = %self.topic, partition = self.index, "nobody leads it yet");
+        }
     }
 
     /// `None` while nobody leads the partition.
