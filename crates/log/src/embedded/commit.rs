@@ -386,10 +386,16 @@ impl Core {
     fn prepare(
         &self,
         committer: &mut Committer,
-        store: &Store,
+        store: &Arc<Store>,
         chain: &mut Chain,
     ) -> Result<(), LogError> {
         let directory = directory(&store.topic.name, store.index);
+        // What is cut off below must not come back, not even when the next write begins another segment.
+        if let Some(last) = chain.segments.back_mut()
+            && !std::mem::replace(&mut last.dirty, true)
+        {
+            committer.dirty.push((store.clone(), last.base));
+        }
         let prepare = || -> io::Result<Option<u64>> {
             self.disk.create_directory(&directory)?;
             for entry in self.disk.list(&directory)? {

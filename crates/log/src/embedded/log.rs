@@ -80,6 +80,9 @@ impl EmbeddedLog {
         disk.lock()?;
         let open = || {
             let core = Arc::new(Core::open(disk.clone(), options)?);
+            if core.committer().wal.is_long() {
+                core.want_maintenance();
+            }
             let threads = Arc::new(Mutex::new(threads::start(&core)?));
             Ok(Arc::new(Self { core, threads }))
         };

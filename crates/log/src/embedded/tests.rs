@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod files;
+mod reference;
 mod simulation;
 mod space;
 

@@ -31,6 +31,9 @@ const MAGIC: u64 = u64::from_be_bytes(*b"klammWL1");
 /// A sector: a header is written whole or not at all.
 const HEADER_BYTES: u64 = 512;
 
+/// Each start begins a file. One that is started over and over must not fill the disk with them.
+const FILES_FROM_STARTS: usize = 2;
+
 /// What a file says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileHeader {
@@ -156,6 +159,11 @@ impl Wal {
     /// Something was written since the last checkpoint began.
     pub(super) fn has_news(&self) -> bool {
         self.since_checkpoint_bytes > 0
+    }
+
+    /// Starts that ended soon left so many files that a checkpoint is due for their sake.
+    pub(super) fn is_long(&self) -> bool {
+        self.full.len() > FILES_FROM_STARTS
     }
 
     /// Makes room for records of so many bytes, in one file.

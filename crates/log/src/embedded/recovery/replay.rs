@@ -38,7 +38,6 @@ pub(super) struct Replay<'a> {
     marked: BTreeSet<u64>,
     window: Vec<u8>,
     writes: Vec<Write>,
-    directories: BTreeSet<u64>,
     dropped: Vec<(Arc<Store>, i64, u64)>,
     dirty: Vec<(Arc<Store>, i64)>,
     graves: Vec<(u64, String, String)>,
@@ -87,7 +86,6 @@ impl<'a> Replay<'a> {
             marked: BTreeSet::new(),
             window: Vec::new(),
             writes: Vec::new(),
-            directories: BTreeSet::new(),
             dropped: Vec::new(),
             dirty: Vec::new(),
             graves: Vec::new(),
@@ -187,12 +185,17 @@ impl<'a> Replay<'a> {
     }
 
     /// Writes batches that follow one another in one segment.
-    fn write(&mut self, run: &[Write]) -> io::Result<()> {
+    fn write(&self, run: &[Write]) -> io::Result<()> {
         let (store, base) = (&run[0].store, run[0].base);
-        if self.directories.insert(store.number) {
-            self.disk.create_directory(&directory(&store.topic.name, store.index))?;
-        }
-        let open = self.files.open(store.which(base), Open::Create)?;
+        let open = || self.files.open(store.which(base), Open::Create);
+        let open = match open() {
+            // The power took the directory; or it was not made yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.disk.create_directory(&directory(&store.topic.name, store.index))?;
+                open()?
+            }
+            opened => opened?,
+        };
         let slice = |write: &Write| IoSlice::new(&self.window[write.bytes.clone()]);
         let slices: Vec<_> = run.iter().map(slice).collect();
         open.file.write_at(&slices, run[0].position)

@@ -14,7 +14,7 @@ use crate::embedded::store::Store;
 use crate::embedded::{Clock, Options};
 use crate::{OffsetSpec, Pending};
 
-mod model;
+pub(super) mod model;
 
 use model::{Broken, Model, PartitionModel, Survived};
 

@@ -26,7 +26,7 @@ pub(super) const CONFIGS: [&[(&str, &str)]; 3] = [
 
 /// A promise that does not hold.
 #[derive(Debug)]
-pub(super) struct Broken(pub(super) String);
+pub(in crate::embedded::tests) struct Broken(pub(super) String);
 
 /// What the log came through last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,7 +75,7 @@ fn timestamp(id: u64) -> i64 {
 }
 
 /// A batch of records with these numbers.
-pub(super) fn batch(ids: &[u64], sequence: Option<i32>, long: bool) -> Bytes {
+pub(in crate::embedded::tests) fn batch(ids: &[u64], sequence: Option<i32>, long: bool) -> Bytes {
     let codec = if ids[0].is_multiple_of(5) { Compression::Lz4 } else { Compression::None };
     let mut builder = BatchBuilder::new().compression(codec);
     if let Some(base_sequence) = sequence {
@@ -91,7 +91,7 @@ pub(super) fn batch(ids: &[u64], sequence: Option<i32>, long: bool) -> Bytes {
 }
 
 /// Reads `from..end`, checking what can be checked of any log: whole batches without gaps, with good CRCs.
-pub(super) fn read(
+pub(in crate::embedded::tests) fn read(
     core: &Core,
     store: &Arc<Store>,
     from: i64,
@@ -139,7 +139,11 @@ pub(super) fn read(
 }
 
 /// ListOffsets against a look at every record.
-pub(super) fn check_timestamp(core: &Core, store: &Arc<Store>, from: i64) -> Result<(), Broken> {
+pub(in crate::embedded::tests) fn check_timestamp(
+    core: &Core,
+    store: &Arc<Store>,
+    from: i64,
+) -> Result<(), Broken> {
     let (start, end) = (store.log_start(), store.high_watermark());
     let all = read(core, store, start, end, 1 << 20)?;
     let first = |wanted: i64| {
