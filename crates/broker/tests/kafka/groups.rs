@@ -42,7 +42,8 @@ impl Consumer {
         let metadata = Bytes::from_static(b"\0\0\0\0\0\x01\0\x01t\0\0\0\0");
         JoinGroupRequest {
             group_id: self.group.into(),
-            session_timeout_ms: 30_000,
+            // The longest there is: a slow machine must not lose a member.
+            session_timeout_ms: 1_800_000,
             rebalance_timeout_ms: 60_000,
             member_id: self.member_id.clone(),
             group_instance_id: self.instance.map(Into::into),

@@ -222,7 +222,7 @@ async fn offsets_topic_stays_small_and_nothing_is_lost() {
     create_topic(&mut client, "t", 1).await;
     let mut group = vec![Consumer::new(&broker, "members", None).await];
     settle(&mut group).await;
-    for offset in 0..200 {
+    for offset in 0..60 {
         for group in ["g", "h"] {
             let told = commit(&mut client, &commit_request(group, "t", offset)).await;
             assert_eq!(told, ErrorCode::None);
@@ -230,13 +230,13 @@ async fn offsets_topic_stays_small_and_nothing_is_lost() {
     }
     let partition = broker.log.open_partition("__consumer_offsets", 0).unwrap();
     let kept = partition.high_watermark() - partition.log_start_offset();
-    assert!(kept < 200, "{kept} of {} records kept", partition.high_watermark());
+    assert!(kept < 60, "{kept} of {} records kept", partition.high_watermark());
     drop((client, partition));
     broker.stop().await;
     let broker = Broker::start_with(folder.path(), options).await;
     let mut client = broker.client().await;
-    assert_eq!(committed(&mut client, "g", "t").await.0, 199);
-    assert_eq!(committed(&mut client, "h", "t").await.0, 199);
+    assert_eq!(committed(&mut client, "g", "t").await.0, 59);
+    assert_eq!(committed(&mut client, "h", "t").await.0, 59);
     let mut member = Consumer::new(&broker, "members", None).await;
     (member.member_id, member.generation) = (group[0].member_id.clone(), group[0].generation);
     assert_eq!(member.heartbeat().await, ErrorCode::None);

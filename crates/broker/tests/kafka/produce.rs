@@ -24,7 +24,10 @@ async fn every_version_stores_the_bytes_it_is_given() {
             let partition = &response.responses[0].partition_responses[0];
             assert_eq!((partition.error_code, partition.base_offset), (0, offset), "v{version}");
             assert_eq!(partition.log_append_time_ms, -1);
-            let stored = fetch(&mut client, "t", offset).await.records.unwrap();
+            // With acks=1 it is shown later than answered: once it is on stable storage.
+            let request = fetch_request("t", id, offset, 600_000);
+            let mut response = client.call_at::<Fetch>(12, &request).await.unwrap();
+            let stored = response.responses[0].partitions.remove(0).records.unwrap();
             // All but base offset and leader epoch.
             assert_eq!(stored[..8], offset.to_be_bytes());
             assert_eq!((&stored[8..12], &stored[16..]), (&sent[8..12], &sent[16..]));
