@@ -144,6 +144,17 @@ impl Core {
         topics.by_name.get(name).cloned().ok_or_else(|| LogError::UnknownTopic(name.into()))
     }
 
+    pub(super) fn store(&self, topic: &str, index: u32) -> Result<Arc<Store>, LogError> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(topic) = topics.by_name.get(topic) else {
+            return Err(LogError::UnknownTopic(topic.into()));
+        };
+        topic.partitions.get(index as usize).cloned().ok_or_else(|| LogError::UnknownPartition {
+            topic: Arc::clone(&topic.shared.name),
+            index,
+        })
+    }
+
     /// All partitions there are.
     pub(super) fn stores(&self) -> Vec<Arc<Store>> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);

@@ -126,11 +126,8 @@ impl EmbeddedLog {
         topic: &str,
         index: u32,
     ) -> Result<Arc<EmbeddedPartition>, LogError> {
-        let topic = self.core.topic(topic)?;
-        match topic.partitions.get(index as usize) {
-            Some(store) => Ok(Arc::new(EmbeddedPartition::new(&self.core, store))),
-            None => Err(LogError::UnknownPartition { topic: topic.shared.name.clone(), index }),
-        }
+        let store = self.core.store(topic, index)?;
+        Ok(Arc::new(EmbeddedPartition::new(&self.core, &store)))
     }
 
     /// All configurations of a topic, with defaults.

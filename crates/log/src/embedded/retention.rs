@@ -54,9 +54,11 @@ impl Core {
         Err(LogError::NoSpace(format!("{used} of {budget} bytes of the disk budget are used")))
     }
 
-    /// Gives up the oldest segments over all topics until so many bytes are free.
+    /// Gives up the oldest segments over all topics until so many bytes are free. Internal topics keep theirs: committed
+    /// offsets are no old messages, and whoever writes them bounds them.
     fn reclaim(&self, mut bytes: u64) -> Result<(), LogError> {
-        let stores = self.stores();
+        let mut stores = self.stores();
+        stores.retain(|store| !store.topic.is_internal());
         let mut starts: Vec<i64> = stores.iter().map(|store| store.log_start()).collect();
         let mut oldest = BinaryHeap::new();
         let next = |at: usize, store: &Store, after: i64| {

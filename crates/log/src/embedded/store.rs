@@ -68,6 +68,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl TopicShared {
+    /// The process's own bookkeeping, by Kafka's convention for names.
+    pub(super) fn is_internal(&self) -> bool {
+        self.name.starts_with("__")
+    }
+
     pub(super) fn new(name: Arc<str>, id: TopicId, config: TopicConfig) -> Self {
         let config = RwLock::new(Arc::new(config));
         Self { name, id, config, deleted: AtomicBool::new(false) }
@@ -101,7 +106,7 @@ impl OpenTopic {
             name: self.shared.name.clone(),
             id: self.shared.id,
             partitions: self.partitions.len() as u32,
-            internal: self.shared.name.starts_with("__"),
+            internal: self.shared.is_internal(),
         }
     }
 

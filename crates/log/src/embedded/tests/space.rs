@@ -51,7 +51,10 @@ async fn disk_budget_takes_the_oldest_segments_of_all_topics() {
     let log = small_segments(&MemoryDisk::new(), options).await;
     topic(&log, "old", &[]).await;
     topic(&log, "new", &[]).await;
+    topic(&log, "__consumer_offsets", &[]).await;
     let (old, new) = (log.open_partition("old", 0).unwrap(), log.open_partition("new", 0).unwrap());
+    let offsets = log.open_partition("__consumer_offsets", 0).unwrap();
+    append(&offsets, batch(1, &["x"])).await;
     append(&old, batch(1, &["x"])).await;
     let text = "x".repeat(50_000);
     for round in 2..100 {
@@ -59,6 +62,7 @@ async fn disk_budget_takes_the_oldest_segments_of_all_topics() {
         append(&new, batch(1, &[&text])).await;
         assert!(old.size_bytes() + new.size_bytes() <= 2_000_000);
     }
+    assert_eq!(offsets.log_start_offset(), 0, "internal topics are spared");
     assert_eq!((old.log_start_offset(), old.size_bytes()), (1, 0), "the oldest went first");
     assert!(new.log_start_offset() > 0 && new.size_bytes() > 1_500_000);
     let giant = batch(1, &[&"x".repeat(900_000)]);
