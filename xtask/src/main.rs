@@ -7,6 +7,9 @@
 
 use std::process::ExitCode;
 
+mod bench;
+mod chaos;
+mod peers;
 mod test;
 mod tidy;
 mod workspace;
@@ -14,7 +17,10 @@ mod workspace;
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-  test     format, clippy, tidy, every unit and integration test
+  test     format, clippy, tidy, every unit, integration and scenario test
+  peers    which real clients and servers are here; --install gets the others
+  bench    side by side with peers, into docs/benchmarks.md; names of sections, --quick, --print
+  chaos    kill -9 under load and check what was acknowledged; --rounds N
   tidy     sizes of files and functions, edges between crates, banned words
 ";
 
@@ -22,6 +28,9 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let result = match args.next().as_deref() {
         Some("test") => test::run(),
+        Some("peers") => peers::run(args),
+        Some("bench") => bench::run(&args.collect::<Vec<_>>()),
+        Some("chaos") => chaos::run(args),
         Some("tidy") => tidy::run(),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");

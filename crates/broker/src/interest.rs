@@ -32,8 +32,10 @@ pub struct Interests {
 #[derive(Debug, Default)]
 struct State {
     running: HashMap<(Arc<str>, u32), Weak<TailHandle>>,
-    /// Subscriptions that may need topics yet to be made.
+    /// Subscriptions that may need topics or partitions yet to be made.
     open: Vec<Weak<Interest>>,
+    /// Length of `open` at which those that are gone are taken out.
+    full: usize,
 }
 
 impl Interests {
@@ -69,7 +71,11 @@ impl Interests {
         for topic in needed {
             self.follow(&mut state, &interest, &topic, Position::Latest).await?;
         }
-        state.open.retain(|interest| interest.strong_count() > 0);
+        if state.open.len() >= state.full {
+            state.open.retain(|interest| interest.strong_count() > 0);
+            // Twice those alive: the walk costs each subscription a constant on average.
+            state.full = 2 * state.open.len().max(16);
+        }
         state.open.push(Arc::downgrade(&interest));
         Ok(interest)
     }

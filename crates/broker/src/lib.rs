@@ -3,10 +3,12 @@
 
 mod ingest;
 mod interest;
+pub mod kafka;
 mod mapping;
 mod matching;
 mod message;
 mod metrics;
+pub mod mqtt;
 mod partitioner;
 mod route;
 mod subscriptions;
@@ -16,7 +18,7 @@ mod topics;
 pub use ingest::{Admitted, Ingest};
 pub use interest::{Interest, Interests};
 pub use matching::Matcher;
-pub use message::{Message, Properties, QoS};
+pub use message::{Dispatch, Message, Properties, QoS};
 pub use metrics::{Count, Kind, Metrics};
 pub use partitioner::{murmur2, partition_of};
 pub use route::{Destination, RouteConfig, RouteError, RouteTable};

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use klamm_kafka_proto::records::{BatchError, Header, Record, batches, records};
 
 use crate::message::{Message, Properties, QoS};
-use crate::route::RouteTable;
+use crate::route::{RouteTable, is_topic_name};
 
 const OWN: &[u8] = b"mqtt.";
 const USER: &[u8] = b"mqtt.user.";
@@ -71,7 +71,7 @@ pub(crate) fn message(record: &Record, origin: &Origin<'_>) -> Option<Message> {
         } else if header.key.starts_with(USER) {
             user_property(&mut message.properties, &header.key.slice(USER.len()..), value);
         } else if header.key == b"mqtt.topic"[..] {
-            name = text(&value).map(Arc::from);
+            name = text(&value).filter(|name| is_topic_name(name)).map(Arc::from);
         } else {
             own_header(&mut message, &header.key, value);
         }
@@ -242,6 +242,8 @@ mod tests {
         let routes = routes();
         let origin = Origin { routes: &routes, log_topic: "mqtt" };
         assert_eq!(message(&record(None, Some("x"), vec![]), &origin), None);
+        let header = Header { key: "mqtt.topic".into(), value: Some("a/+".into()) };
+        assert_eq!(message(&record(None, Some("x"), vec![header]), &origin), None);
         assert_eq!(message(&record(Some("a/#"), Some("x"), vec![]), &origin), None);
     }
 }

@@ -1,8 +1,10 @@
 //! A message as the broker knows it, whatever protocol brought it.
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use klamm_mqtt::Publication;
 
 /// Quality of service (MQTT 5.0 section 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -68,6 +70,34 @@ impl Message {
         let expiry = self.expiry_seconds?;
         let passed = (now_ms - self.timestamp_ms).max(0) / 1000;
         Some(u32::try_from(i64::from(expiry) - passed).unwrap_or(0))
+    }
+}
+
+/// A message on its way to many subscribers, with what they share.
+#[derive(Debug, Default)]
+pub struct Dispatch {
+    message: Message,
+    publication: OnceLock<Arc<Publication>>,
+}
+
+impl From<Message> for Dispatch {
+    fn from(message: Message) -> Self {
+        Self { message, publication: OnceLock::new() }
+    }
+}
+
+impl Deref for Dispatch {
+    type Target = Message;
+
+    fn deref(&self) -> &Message {
+        &self.message
+    }
+}
+
+impl Dispatch {
+    /// The message in MQTT's words, made when the first subscriber asks.
+    pub(crate) fn publication(&self) -> &Arc<Publication> {
+        self.publication.get_or_init(|| Arc::new(crate::mqtt::publication(&self.message)))
     }
 }
 

@@ -308,7 +308,8 @@ fn parse_pattern(pattern: &str) -> Result<Vec<Level>, String> {
 }
 
 /// What an MQTT topic name may be [MQTT-4.7.3-1..3], [MQTT-3.3.2-2].
-fn is_topic_name(name: &str) -> bool {
+/// What an MQTT client may be sent as a topic name [MQTT-3.3.2-2], [MQTT-4.7.3-1].
+pub(crate) fn is_topic_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 65_535 && !name.contains(['+', '#', '\0'])
 }
 

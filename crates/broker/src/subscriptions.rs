@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::Matcher;
-use crate::message::{Message, QoS};
+use crate::message::{Dispatch, QoS};
 
 /// A session's number within the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,7 +28,7 @@ pub trait Subscriber: Send + Sync + Debug + 'static {
     fn client_id(&self) -> &str;
 
     /// Hands over one message without waiting.
-    fn offer(&self, message: &Arc<Message>, matched: &Matched) -> Offer;
+    fn offer(&self, message: &Dispatch, matched: &Matched) -> Offer;
 
     /// Resolves when the queue has room again, or to `false` once the session is gone.
     fn room(&self) -> klamm_log::BoxFuture<'_, bool>;

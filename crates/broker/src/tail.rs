@@ -12,8 +12,11 @@
 //! ```
 //!
 //! A slow subscriber is thus held by the log and not by memory: its place in the log is its queue.
+//!
+//! The catch-up reader may read further than the tail has come. It gives the subscriber back with the offset it reached, and
+//! the tail passes over what lies before that: every record is offered by one of the two, and in order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +25,7 @@ use klamm_log::{LogError, Partition, Position, Reader};
 use tokio_util::sync::CancellationToken;
 
 use crate::mapping::{self, Origin};
-use crate::message::{Message, QoS};
+use crate::message::{Dispatch, Message, QoS};
 use crate::metrics::Metrics;
 use crate::route::RouteTable;
 use crate::subscriptions::{Matched, Offer, SubscriberId, Subscriptions};
@@ -34,6 +37,8 @@ mod catch_up;
 const READ_BYTES: usize = 1 << 20;
 /// Topic names whose matches are kept at hand for each partition.
 const CACHED_NAMES_MAX: usize = 4096; // 4,096 names of 100 bytes with a handful of matches: about 1 MB
+/// An offset that no record has.
+const UNKNOWN: i64 = i64::MAX;
 /// Pause after an error of the log before the next try.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -62,8 +67,9 @@ pub(crate) struct Tail {
 struct State {
     /// Offset of the next record to be dispatched.
     position: i64,
-    /// Subscribers that get this partition's records from a catch-up reader for now.
-    lagging: HashSet<SubscriberId>,
+    /// Subscribers that get this partition's records from a catch-up reader for now, and the offset up to which they do:
+    /// [`UNKNOWN`] while it still reads.
+    lagging: HashMap<SubscriberId, i64>,
     cache: Cache,
 }
 
@@ -109,7 +115,7 @@ impl Tail {
     ) -> Result<TailHandle, LogError> {
         let reader = partition.reader(from).await?;
         let state =
-            State { position: reader.position(), lagging: HashSet::new(), cache: Cache::default() };
+            State { position: reader.position(), lagging: HashMap::new(), cache: Cache::default() };
         let stop = CancellationToken::new();
         let tail = Arc::new(Self { partition, around, state: Mutex::new(state), stop });
         tokio::spawn(Arc::clone(&tail).run(reader));
@@ -197,18 +203,20 @@ impl Tail {
             };
             let offset = record.offset;
             match mapping::message(&record, &self.origin()) {
-                Some(message) => self.offer_all(&mut state, &Arc::new(message), offset),
+                Some(message) => self.offer_all(&mut state, &message.into(), offset),
                 None => metrics.records_without_name.add(1),
             }
         });
         state.position = next;
+        // Those given back with an offset that has been reached, heard of again or not.
+        state.lagging.retain(|_, until| *until > next);
     }
 
-    fn offer_all(self: &Arc<Self>, state: &mut State, message: &Arc<Message>, offset: i64) {
+    fn offer_all(self: &Arc<Self>, state: &mut State, message: &Dispatch, offset: i64) {
         let matched = state.cache.matches(message, &self.around.subscriptions);
         for matched in &*matched {
             let id = matched.subscriber.id();
-            if state.lagging.contains(&id) {
+            if state.lagging.get(&id).is_some_and(|until| offset < *until) {
                 continue;
             }
             let Some(wanted) = self.wanted(message, matched) else { continue };
@@ -217,7 +225,7 @@ impl Tail {
             } else if wanted.qos.min(message.qos) == QoS::AtMostOnce {
                 self.around.metrics.deliveries_dropped.add(1);
             } else {
-                state.lagging.insert(id);
+                state.lagging.insert(id, UNKNOWN);
                 self.around.metrics.subscribers_lagging.add(1);
                 let subscriber = Arc::clone(&wanted.subscriber);
                 tokio::spawn(catch_up::run(Arc::clone(self), subscriber, offset));

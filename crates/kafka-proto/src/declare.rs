@@ -33,19 +33,19 @@ macro_rules! structs {
 
         impl $crate::wire::Wire for $name {
             #[allow(unused_mut, unused_variables)]
-            fn read(
-                bytes: &mut bytes::Bytes,
+            fn read_from(
+                bytes: &mut $crate::wire::Reader,
                 version: $crate::wire::Version,
             ) -> Result<Self, $crate::wire::WireError> {
                 let mut this = Self::default();
                 $( if ($range).contains(&version.number) {
-                    this.$field = $crate::wire::Wire::read(bytes, version)?;
+                    this.$field = $crate::wire::Wire::read_from(bytes, version)?;
                 } )*
                 if version.flexible {
                     $crate::wire::read_tagged(bytes, |tag, field| {
                         match tag {
                             $($( $tag if ($trange).contains(&version.number) => {
-                                this.$tfield = $crate::wire::Wire::read(field, version)?;
+                                this.$tfield = $crate::wire::Wire::read_from(field, version)?;
                                 Ok(true)
                             } )*)?
                             _ => Ok(false),

@@ -7,7 +7,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::wire::{Str, Version, Wire, WireError, put_uvarint, read_tagged};
+use crate::wire::{NoTaggedFields, Str, Version, Wire, WireError, put_uvarint};
 use crate::{Api, ApiKey};
 
 /// The header of a request (versions 1 and 2).
@@ -37,7 +37,7 @@ impl RequestHeader {
         // The client id keeps its long form even in flexible versions (KIP-482).
         let client_id = Option::<Str>::read(bytes, PLAIN)?;
         if ApiKey::from_number(api_key).is_some_and(|key| key.version(api_version).flexible) {
-            read_tagged(bytes, |_, _| Ok(false))?;
+            NoTaggedFields::read(bytes, PLAIN)?;
         }
         Ok(Self { api_key, api_version, correlation_id, client_id })
     }
@@ -102,7 +102,7 @@ pub fn read_response_header(
 ) -> Result<i32, WireError> {
     let correlation_id = i32::read(bytes, PLAIN)?;
     if response_header_is_flexible(key, version) {
-        read_tagged(bytes, |_, _| Ok(false))?;
+        NoTaggedFields::read(bytes, PLAIN)?;
     }
     Ok(correlation_id)
 }

@@ -27,6 +27,7 @@
 #![deny(missing_docs)]
 
 mod api;
+pub mod consumer_offsets;
 mod declare;
 mod error_code;
 mod header;
@@ -39,7 +40,7 @@ pub use error_code::ErrorCode;
 pub use header::{
     RequestHeader, read_response_header, response_frame, response_header_is_flexible, take_frame,
 };
-pub use wire::{Nullable, Str, Uuid, Version, Wire, WireError};
+pub use wire::{Nullable, Reader, Str, Uuid, Version, Wire, WireError};
 
 #[cfg(test)]
 mod round_trip;

@@ -143,3 +143,21 @@ fn field_that_a_version_cannot_carry_is_refused() {
     let request = CreateTopicsRequest { validate_only: true, ..Default::default() };
     assert!(request.write(&mut BytesMut::new(), CreateTopics::version(2)).is_ok());
 }
+
+#[test]
+fn lists_of_small_elements_are_bounded_over_the_whole_message() {
+    // A topic without a name or partitions takes 3 bytes here and 80 and more in memory.
+    let many = 1 << 20;
+    let mut request = vec![0, 0xff, 0xff, 0, 0, 0, 0, 0x81, 0x80, 0x40];
+    request.extend(b"\x01\x01\0".repeat(many));
+    request.push(0);
+    let refused = Request::read(ApiKey::Produce, 9, &mut Bytes::from(request));
+    assert!(matches!(refused, Err(WireError::Lists { .. })), "{:?}", refused.err());
+    // In many lists as in one: 4,096 topics of 256 partitions each.
+    let mut request = vec![0, 0xff, 0xff, 0, 0, 0, 0, 0x81, 0x20];
+    let topic = [&b"\x01\x81\x02"[..], &b"\0\0\0\0\0\0".repeat(256), b"\0"].concat();
+    request.extend(topic.repeat(4096));
+    request.push(0);
+    let refused = Request::read(ApiKey::Produce, 9, &mut Bytes::from(request));
+    assert!(matches!(refused, Err(WireError::Lists { .. })), "{:?}", refused.err());
+}

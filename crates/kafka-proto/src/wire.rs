@@ -7,6 +7,10 @@ use std::ops::Deref;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+mod reader;
+
+pub use reader::Reader;
+
 /// Why bytes are no message, or a message has no bytes in a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +21,12 @@ pub enum WireError {
     /// A length or count below null, or more than the bytes at hand can hold. The sender's fault.
     #[error("impossible length {0}")]
     Length(i64),
+    /// Lists of so many small elements that they would take more memory than a message may. The sender's fault.
+    #[error("message whose lists take more than {limit_bytes} bytes")]
+    Lists {
+        /// What a message may take.
+        limit_bytes: usize,
+    },
     /// Text that is not UTF-8. The sender's fault.
     #[error("text that is not UTF-8")]
     Utf8,
@@ -142,11 +152,22 @@ pub struct Version {
 
 /// What a message is made of.
 pub trait Wire: Sized {
-    /// Takes one from the front of `bytes`.
+    /// Takes one from the front of what is left of a message.
     ///
     /// # Errors
     /// Whatever is wrong with the bytes; nothing is allocated for counts they do not bear out.
-    fn read(bytes: &mut Bytes, version: Version) -> Result<Self, WireError>;
+    fn read_from(bytes: &mut Reader, version: Version) -> Result<Self, WireError>;
+
+    /// Takes one from the front of `bytes`, a message of its own.
+    ///
+    /// # Errors
+    /// As [`Wire::read_from`]; what is left of the bytes then is of no more use.
+    fn read(bytes: &mut Bytes, version: Version) -> Result<Self, WireError> {
+        let mut reader = Reader::new(std::mem::take(bytes));
+        let value = Self::read_from(&mut reader, version);
+        *bytes = reader.into_bytes();
+        value
+    }
 
     /// Appends it.
     ///
@@ -158,7 +179,7 @@ pub trait Wire: Sized {
 macro_rules! number {
     ($($type:ty, $try_get:ident, $put:ident;)*) => {$(
         impl Wire for $type {
-            fn read(bytes: &mut Bytes, _: Version) -> Result<Self, WireError> {
+            fn read_from(bytes: &mut Reader, _: Version) -> Result<Self, WireError> {
                 bytes.$try_get().map_err(|_| WireError::Truncated)
             }
 
@@ -179,8 +200,8 @@ number! {
 }
 
 impl Wire for bool {
-    fn read(bytes: &mut Bytes, version: Version) -> Result<Self, WireError> {
-        Ok(i8::read(bytes, version)? != 0)
+    fn read_from(bytes: &mut Reader, version: Version) -> Result<Self, WireError> {
+        Ok(i8::read_from(bytes, version)? != 0)
     }
 
     fn write(&self, out: &mut BytesMut, version: Version) -> Result<(), WireError> {
@@ -189,7 +210,7 @@ impl Wire for bool {
 }
 
 impl Wire for Uuid {
-    fn read(bytes: &mut Bytes, _: Version) -> Result<Self, WireError> {
+    fn read_from(bytes: &mut Reader, _: Version) -> Result<Self, WireError> {
         let mut id = [0; 16];
         bytes.try_copy_to_slice(&mut id).map_err(|_| WireError::Truncated)?;
         Ok(Self(id))
@@ -202,7 +223,7 @@ impl Wire for Uuid {
 }
 
 /// Reads an unsigned number of variable length, at most 32 bits.
-pub(crate) fn uvarint(bytes: &mut Bytes) -> Result<u32, WireError> {
+pub(crate) fn uvarint(bytes: &mut Reader) -> Result<u32, WireError> {
     let mut value = 0_u32;
     for shift in (0..35).step_by(7) {
         let byte = bytes.try_get_u8().map_err(|_| WireError::Truncated)?;
@@ -227,13 +248,13 @@ pub(crate) fn put_uvarint(out: &mut BytesMut, mut value: u32) {
 
 /// A length before text (`short`), bytes or an array; `None` for null. Each unit it counts takes at least a byte,
 /// so it is never more than what is left.
-fn length(bytes: &mut Bytes, version: Version, short: bool) -> Result<Option<usize>, WireError> {
+fn length(bytes: &mut Reader, version: Version, short: bool) -> Result<Option<usize>, WireError> {
     let length = if version.flexible {
         i64::from(uvarint(bytes)?) - 1
     } else if short {
-        i64::from(i16::read(bytes, version)?)
+        i64::from(i16::read_from(bytes, version)?)
     } else {
-        i64::from(i32::read(bytes, version)?)
+        i64::from(i32::read_from(bytes, version)?)
     };
     match length {
         -1 => Ok(None),
@@ -261,7 +282,7 @@ fn put_length(
 }
 
 impl Wire for Option<Str> {
-    fn read(bytes: &mut Bytes, version: Version) -> Result<Self, WireError> {
+    fn read_from(bytes: &mut Reader, version: Version) -> Result<Self, WireError> {
         match length(bytes, version, true)? {
             Some(length) => Str::new(bytes.split_to(length)).map(Some),
             None => Ok(None),
@@ -276,7 +297,7 @@ impl Wire for Option<Str> {
 }
 
 impl Wire for Option<Bytes> {
-    fn read(bytes: &mut Bytes, version: Version) -> Result<Self, WireError> {
+    fn read_from(bytes: &mut Reader, version: Version) -> Result<Self, WireError> {
         Ok(length(bytes, version, false)?.map(|length| bytes.split_to(length)))
     }
 
@@ -290,8 +311,8 @@ impl Wire for Option<Bytes> {
 macro_rules! never_null {
     ($($type:ty, $short:literal;)*) => {$(
         impl Wire for $type {
-            fn read(bytes: &mut Bytes, version: Version) -> Result<Self, WireError> {
-                Option::<Self>::read(bytes, version)?.ok_or(WireError::Null)
+            fn read_from(bytes: &mut Reader, version: Version) -> Result<Self, WireError> {
+                Option::<Self>::read_from(bytes, version)?.ok_or(WireError::Null)
             }
 
             fn write(&self, out: &mut BytesMut, version: Version) -> Result<(), WireError> {
@@ -318,11 +339,12 @@ impl AsRef<[u8]> for Str {
 const RESERVED_MAX: usize = 64; // beyond it the list grows as elements really come
 
 impl<T: Wire> Wire for Option<Vec<T>> {
-    fn read(bytes: &mut Bytes, version: Version) -> Result<Self, WireError> {
+    fn read_from(bytes: &mut Reader, version: Version) -> Result<Self, WireError> {
         let Some(count) = length(bytes, version, false)? else { return Ok(None) };
         let mut list = Vec::with_capacity(count.min(RESERVED_MAX));
         for _ in 0..count {
-            list.push(T::read(bytes, version)?);
+            bytes.element::<T>()?;
+            list.push(T::read_from(bytes, version)?);
         }
         Ok(Some(list))
     }
@@ -334,8 +356,8 @@ impl<T: Wire> Wire for Option<Vec<T>> {
 }
 
 impl<T: Wire> Wire for Vec<T> {
-    fn read(bytes: &mut Bytes, version: Version) -> Result<Self, WireError> {
-        Option::<Self>::read(bytes, version)?.ok_or(WireError::Null)
+    fn read_from(bytes: &mut Reader, version: Version) -> Result<Self, WireError> {
+        Option::<Self>::read_from(bytes, version)?.ok_or(WireError::Null)
     }
 
     fn write(&self, out: &mut BytesMut, version: Version) -> Result<(), WireError> {
@@ -355,10 +377,10 @@ impl<T> Default for Nullable<T> {
 }
 
 impl<T: Wire> Wire for Nullable<T> {
-    fn read(bytes: &mut Bytes, version: Version) -> Result<Self, WireError> {
-        match i8::read(bytes, version)? {
+    fn read_from(bytes: &mut Reader, version: Version) -> Result<Self, WireError> {
+        match i8::read_from(bytes, version)? {
             -1 => Ok(Self(None)),
-            _ => T::read(bytes, version).map(|value| Self(Some(value))),
+            _ => T::read_from(bytes, version).map(|value| Self(Some(value))),
         }
     }
 
@@ -376,8 +398,8 @@ impl<T: Wire> Wire for Nullable<T> {
 /// Reads the tagged fields at the end of a flexible struct, handing each known one to `known`, which answers whether
 /// it took it; others are skipped, as KIP-482 asks.
 pub(crate) fn read_tagged(
-    bytes: &mut Bytes,
-    mut known: impl FnMut(u32, &mut Bytes) -> Result<bool, WireError>,
+    bytes: &mut Reader,
+    mut known: impl FnMut(u32, &mut Reader) -> Result<bool, WireError>,
 ) -> Result<(), WireError> {
     let count = uvarint(bytes)?;
     for _ in 0..count {
@@ -386,12 +408,27 @@ pub(crate) fn read_tagged(
         if size > bytes.len() {
             return Err(WireError::Length(size as i64));
         }
-        let mut field = bytes.split_to(size);
-        if known(tag, &mut field)? && !field.is_empty() {
-            return Err(WireError::Trailing(field.len()));
-        }
+        bytes.within(size, |field| match known(tag, field)? {
+            true if !field.is_empty() => Err(WireError::Trailing(field.len())),
+            _ => Ok(()),
+        })?;
     }
     Ok(())
+}
+
+/// The tagged fields of a header, of which none is known here.
+#[derive(Debug)]
+pub(crate) struct NoTaggedFields;
+
+impl Wire for NoTaggedFields {
+    fn read_from(bytes: &mut Reader, _: Version) -> Result<Self, WireError> {
+        read_tagged(bytes, |_, _| Ok(false)).map(|()| Self)
+    }
+
+    fn write(&self, out: &mut BytesMut, _: Version) -> Result<(), WireError> {
+        write_tagged(out, &[]);
+        Ok(())
+    }
 }
 
 /// Writes tagged fields, each already in bytes, in the order of their tags.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use klamm_kafka_proto::records::BatchError;
 use klamm_kafka_proto::{ApiKey, ErrorCode, WireError};
 
 /// Why a connection ended or a call failed.
@@ -44,6 +45,14 @@ pub enum KafkaError {
         /// The broker's word.
         code: ErrorCode,
     },
+    /// The broker sent a record batch that cannot be read. Not retryable.
+    #[error("the batch at offset {offset}: {error}")]
+    Unreadable {
+        /// Its base offset.
+        offset: i64,
+        /// What is wrong with it.
+        error: BatchError,
+    },
 }
 
 impl From<std::io::Error> for KafkaError {
@@ -58,7 +67,10 @@ impl KafkaError {
         match self {
             Self::Io(_) | Self::Closed | Self::Idle(_) => true,
             Self::Refused { code, .. } => code.is_retriable(),
-            Self::Malformed { .. } | Self::NotServed { .. } | Self::NoCommonVersion(_) => false,
+            Self::Malformed { .. }
+            | Self::NotServed { .. }
+            | Self::NoCommonVersion(_)
+            | Self::Unreadable { .. } => false,
         }
     }
 }

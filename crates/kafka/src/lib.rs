@@ -1,6 +1,7 @@
 //! Kafka protocol server and client on tokio.
 //!
-//! [`server`] turns sockets into typed requests for a [`server::Service`]; [`client`] is a small client of any broker.
+//! [`server`] turns sockets into typed requests for a [`server::Service`]; [`client`] is a small client of any broker,
+//! [`cluster`] one of several brokers together.
 //!
 //! ```no_run
 //! use klamm_kafka::client::Client;
@@ -24,6 +25,7 @@
 #![deny(missing_docs)]
 
 pub mod client;
+pub mod cluster;
 mod error;
 pub mod server;
 

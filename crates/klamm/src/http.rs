@@ -1,17 +1,26 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use klamm_log::Status;
+use klamm_net::{Connection, Listener};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// Time for a request's head to be there, also on a connection that is kept; longer than a scraper's usual interval.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// A request's head in bytes: there is nothing here that needs more.
+const HEAD_BYTES: usize = 16 << 10;
 
 /// What the pages are made from.
 #[derive(Debug)]
@@ -21,16 +30,36 @@ pub struct Pages {
     pub draining: CancellationToken,
 }
 
-/// Serves the pages until the process drains.
-pub async fn serve(listener: TcpListener, pages: Arc<Pages>) -> std::io::Result<()> {
-    let draining = pages.draining.clone();
+/// Serves the pages until told to drain.
+pub async fn serve(listener: Listener, pages: Arc<Pages>, shutdown: CancellationToken) {
     let app = Router::new()
         .route("/", get(index))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(pages);
-    axum::serve(listener, app).with_graceful_shutdown(draining.cancelled_owned()).await
+    listener.serve(shutdown, |connection| answer(app.clone(), connection)).await;
+}
+
+async fn answer(app: Router, connection: Connection) {
+    let peer = connection.peer;
+    let mut serving = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_BYTES)
+            .serve_connection(TokioIo::new(connection.stream), TowerToHyperService::new(app))
+    );
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        () = connection.draining.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "HTTP connection closed");
+    }
 }
 
 async fn index() -> &'static str {

@@ -8,9 +8,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod clock;
 mod commands;
 mod http;
 mod logging;
+mod metrics;
 mod serve;
 mod settings;
 

@@ -281,17 +281,17 @@ impl Given {
 }
 
 impl Settings {
+    /// What listens where, by protocol.
+    pub fn listeners(&self) -> [(&'static str, Option<SocketAddr>); 3] {
+        [("kafka", self.kafka_listen), ("mqtt", self.mqtt_listen), ("http", self.http_listen)]
+    }
+
     /// Without authentication only this machine may connect, unless told so explicitly.
     fn refuse_public(&self) -> Result<(), String> {
-        let listeners = [
-            ("kafka-listen", self.kafka_listen),
-            ("mqtt-listen", self.mqtt_listen),
-            ("http-listen", self.http_listen),
-        ];
-        for (name, address) in listeners {
+        for (name, address) in self.listeners() {
             if let Some(address) = address.filter(|a| !a.ip().is_loopback()) {
                 return Err(format!(
-                    "{name}: {address} can be reached by other machines and nobody has to log in.\n\
+                    "{name}-listen: {address} can be reached by other machines and nobody has to log in.\n\
                      Listen on 127.0.0.1, or say insecure-public if that is what you want."
                 ));
             }

@@ -15,7 +15,7 @@ pub struct Appended {
     pub base_offset: i64,
     /// Milliseconds since 1970 when the log set the timestamps (`message.timestamp.type=LogAppendTime`).
     pub log_append_time: Option<i64>,
-    /// First offset the partition keeps.
+    /// First offset the partition keeps; -1 when the log in use does not tell.
     pub log_start_offset: i64,
 }
 

@@ -25,6 +25,9 @@ use std::collections::{HashMap, VecDeque};
 use crate::packet::{Ack, Packet, Publish};
 use crate::{QoS, Reason, Utf8, Violation};
 
+/// Entries for which an empty queue keeps room: 16 of 48 bytes; a burst's room is given back.
+const KEPT: usize = 16;
+
 /// Messages coming in.
 #[derive(Debug)]
 pub struct Incoming {
@@ -35,6 +38,8 @@ pub struct Incoming {
     taken: VecDeque<Taken>,
     /// Number of the first in `taken`.
     first: u64,
+    /// QoS 1 messages among `taken`.
+    at_least_once: usize,
     /// QoS 2: identifiers between PUBLISH and PUBREL; true once PUBREC was sent.
     received: HashMap<u16, bool>,
 }
@@ -43,7 +48,22 @@ pub struct Incoming {
 struct Taken {
     packet_id: u16,
     qos: QoS,
-    settled: Option<Reason>,
+    settled: Option<Outcome>,
+}
+
+/// How a message ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Success, or why not.
+    pub reason: Reason,
+    /// For people (MQTT 5).
+    pub text: Option<Utf8>,
+}
+
+impl From<Reason> for Outcome {
+    fn from(reason: Reason) -> Self {
+        Self { reason, text: None }
+    }
 }
 
 /// What to do with a PUBLISH.
@@ -64,6 +84,7 @@ impl Incoming {
             aliases: HashMap::new(),
             taken: VecDeque::new(),
             first: 0,
+            at_least_once: 0,
             received: HashMap::new(),
         }
     }
@@ -73,24 +94,31 @@ impl Incoming {
         self.in_flight() >= usize::from(self.receive_maximum)
     }
 
+    /// Messages taken and not acknowledged yet, QoS 2 ones until PUBREC.
+    pub fn unsettled(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// QoS 2 counts until PUBCOMP.
     fn in_flight(&self) -> usize {
-        // QoS 2 counts until PUBCOMP; those taken and not yet received PUBREC are in both.
-        self.taken.iter().filter(|taken| taken.qos == QoS::AtLeastOnce).count()
-            + self.received.len()
+        self.at_least_once + self.received.len()
     }
 
     /// Takes a PUBLISH; a topic alias is resolved.
     ///
     /// # Errors
-    /// Receive maximum exceeded [MQTT-3.3.4-9], or a topic alias that cannot be [MQTT-3.3.2-8], [MQTT-3.3.2-12].
+    /// Receive maximum exceeded [MQTT-3.3.4-9], a topic alias that cannot be [MQTT-3.3.2-8], [MQTT-3.3.2-12], or the
+    /// identifier of a QoS 2 message in flight [MQTT-2.2.1-3].
     pub fn handle_publish(&mut self, mut publish: Publish) -> Result<Received, Violation> {
         self.resolve_alias(&mut publish)?;
         let Some(packet_id) = publish.packet_id else {
             return Ok(Received::Message(publish, None));
         };
-        if publish.qos == QoS::ExactlyOnce
-            && let Some(acknowledged) = self.received.get(&packet_id)
-        {
+        if let Some(acknowledged) = self.received.get(&packet_id) {
+            if publish.qos == QoS::AtLeastOnce {
+                let what = "packet identifier of a QoS 2 message in flight [MQTT-2.2.1-3]";
+                return Err(Violation::protocol(what));
+            }
             let again = acknowledged.then(|| Packet::Pubrec(Ack::new(packet_id, Reason::Success)));
             return Ok(Received::Repeated(again));
         }
@@ -100,6 +128,8 @@ impl Incoming {
         }
         if publish.qos == QoS::ExactlyOnce {
             self.received.insert(packet_id, false);
+        } else {
+            self.at_least_once += 1;
         }
         let number = self.first + self.taken.len() as u64;
         self.taken.push_back(Taken { packet_id, qos: publish.qos, settled: None });
@@ -126,24 +156,36 @@ impl Incoming {
     }
 
     /// Settles a message by its number; what may be sent now is handed to `send`. A number settled twice is ignored.
-    pub fn settle(&mut self, number: u64, reason: Reason, mut send: impl FnMut(Packet)) {
+    pub fn settle(
+        &mut self,
+        number: u64,
+        outcome: impl Into<Outcome>,
+        mut send: impl FnMut(Packet),
+    ) {
         let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         let Some(taken) = index.and_then(|index| self.taken.get_mut(index)) else { return };
-        taken.settled.get_or_insert(reason);
-        while let Some(reason) = self.taken.front().and_then(|taken| taken.settled) {
+        taken.settled.get_or_insert(outcome.into());
+        while let Some(outcome) = self.taken.front_mut().and_then(|taken| taken.settled.take()) {
             self.first += 1;
             let Some(taken) = self.taken.pop_front() else { break };
-            let ack = Ack::new(taken.packet_id, reason);
+            let mut ack = Ack::new(taken.packet_id, outcome.reason);
+            if let Some(text) = outcome.text {
+                ack.properties.fields_mut().reason_string = Some(text);
+            }
             if taken.qos == QoS::AtLeastOnce {
+                self.at_least_once -= 1;
                 send(Packet::Puback(ack));
                 continue;
             }
-            if reason.is_failure() {
+            if outcome.reason.is_failure() {
                 self.received.remove(&taken.packet_id);
             } else {
                 self.received.insert(taken.packet_id, true);
             }
             send(Packet::Pubrec(ack));
+        }
+        if self.taken.is_empty() && self.taken.capacity() > KEPT {
+            self.taken = VecDeque::new();
         }
     }
 
@@ -164,6 +206,8 @@ pub struct Outgoing {
     receive_maximum: u16,
     last_id: u16,
     in_flight: HashMap<u16, Awaits>,
+    /// Requests among `in_flight`.
+    requests: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +215,8 @@ enum Awaits {
     Puback,
     Pubrec,
     Pubcomp,
+    /// SUBACK or UNSUBACK: requests draw their identifiers from the same space [MQTT-2.2.1-3].
+    Answer,
 }
 
 /// What an acknowledgement led to.
@@ -185,22 +231,46 @@ pub enum Acknowledged {
 impl Outgoing {
     /// `receive_maximum` as the peer told it.
     pub fn new(receive_maximum: u16) -> Self {
-        Self { receive_maximum, last_id: 0, in_flight: HashMap::new() }
+        Self { receive_maximum, last_id: 0, in_flight: HashMap::new(), requests: 0 }
     }
 
     /// Messages sent and not done.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.in_flight.len() - self.requests
     }
 
     /// Whether another QoS 1 or 2 message may go out [MQTT-3.3.4-7].
     pub fn has_room(&self) -> bool {
-        self.in_flight.len() < usize::from(self.receive_maximum)
+        self.in_flight() < usize::from(self.receive_maximum)
     }
 
     /// Takes the next free packet identifier for a message of QoS 1 or 2; `None` without room.
     pub fn begin(&mut self, qos: QoS) -> Option<u16> {
-        if !self.has_room() || self.in_flight.len() >= usize::from(u16::MAX) {
+        if !self.has_room() {
+            return None;
+        }
+        self.take_id(if qos == QoS::ExactlyOnce { Awaits::Pubrec } else { Awaits::Puback })
+    }
+
+    /// Takes the next free packet identifier for a SUBSCRIBE or UNSUBSCRIBE, which the receive maximum does not count.
+    pub fn begin_request(&mut self) -> Option<u16> {
+        let id = self.take_id(Awaits::Answer)?;
+        self.requests += 1;
+        Some(id)
+    }
+
+    /// Takes the answer to a request; false when there is none of that identifier.
+    pub fn handle_answer(&mut self, packet_id: u16) -> bool {
+        let known = self.in_flight.get(&packet_id) == Some(&Awaits::Answer);
+        if known {
+            self.in_flight.remove(&packet_id);
+            self.requests -= 1;
+        }
+        known
+    }
+
+    fn take_id(&mut self, awaits: Awaits) -> Option<u16> {
+        if self.in_flight.len() >= usize::from(u16::MAX) {
             return None;
         }
         loop {
@@ -209,9 +279,13 @@ impl Outgoing {
                 break;
             }
         }
-        let awaits = if qos == QoS::ExactlyOnce { Awaits::Pubrec } else { Awaits::Puback };
         self.in_flight.insert(self.last_id, awaits);
         Some(self.last_id)
+    }
+
+    /// Gives the identifier of a message back that was not sent after all.
+    pub fn forget(&mut self, packet_id: u16) {
+        self.in_flight.remove(&packet_id);
     }
 
     /// Takes a PUBACK.
@@ -233,12 +307,15 @@ impl Outgoing {
     /// Takes a PUBREC.
     ///
     /// # Errors
-    /// When the identifier is that of a QoS 1 message.
+    /// When the identifier is that of a QoS 1 message or of a request.
     pub fn handle_pubrec(&mut self, ack: &Ack) -> Result<Acknowledged, Violation> {
         let id = ack.packet_id;
         match self.in_flight.get_mut(&id) {
             Some(Awaits::Puback) => {
                 Err(Violation::protocol("PUBREC for a QoS 1 message [MQTT-4.3.2-1]"))
+            }
+            Some(Awaits::Answer) => {
+                Err(Violation::protocol("PUBREC for what is no message [MQTT-2.2.1-3]"))
             }
             Some(Awaits::Pubrec) if ack.reason.is_failure() => {
                 self.in_flight.remove(&id);

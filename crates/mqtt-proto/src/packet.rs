@@ -6,7 +6,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::primitive::{put_variable, variable};
+use crate::primitive::{variable, variable_length};
 use crate::{ProtocolVersion, Reason, Violation};
 
 mod ack;
@@ -161,14 +161,23 @@ impl Packet {
     }
 }
 
-/// Writes a body with first byte and remaining length before it.
+/// Writes a body with first byte and remaining length before it. Most bodies are shorter than 128 bytes: the length gets
+/// one byte, and a longer body is moved.
 fn framed(out: &mut BytesMut, first: u8, write: impl FnOnce(&mut BytesMut)) {
-    let mut body = BytesMut::new();
-    write(&mut body);
-    out.reserve(5 + body.len());
-    out.put_u8(first);
-    put_variable(out, body.len() as u32);
-    out.put_slice(&body);
+    out.put_slice(&[first, 0]);
+    let from = out.len();
+    write(out);
+    let length = out.len() - from;
+    let more = variable_length(length as u32) - 1;
+    if more > 0 {
+        out.put_bytes(0, more);
+        out.copy_within(from..from + length, from + more);
+    }
+    let mut rest = length as u32;
+    for byte in &mut out[from - 1..from + more] {
+        *byte = rest as u8 & 0x7f | if rest >= 0x80 { 0x80 } else { 0 };
+        rest >>= 7;
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,16 @@ impl Utf8 {
         std::str::from_utf8(&self.0).expect("checked by every constructor")
     }
 
+    /// Bytes of the text.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// No text.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The bytes, shared.
     pub fn bytes(&self) -> &Bytes {
         &self.0

@@ -31,6 +31,8 @@ pub struct Publication {
 struct Head {
     bytes: Box<[u8]>,
     packet_id_at: usize,
+    /// Where the message expiry interval stands, if there is one.
+    expiry_at: Option<usize>,
 }
 
 /// What differs between subscribers.
@@ -46,6 +48,8 @@ pub struct Delivery<'a> {
     pub retain: bool,
     /// For QoS 1 and 2.
     pub packet_id: u16,
+    /// Seconds left of a message that has a message expiry interval [MQTT-3.3.2-6].
+    pub expiry_seconds: Option<u32>,
     /// Of the subscriptions that matched; MQTT 5 only.
     pub subscription_identifiers: &'a [u32],
 }
@@ -79,17 +83,22 @@ impl Publication {
             | u8::from(delivery.dup) << 3
             | (delivery.qos as u8) << 1
             | u8::from(delivery.retain);
-        if delivery.subscription_identifiers.is_empty() {
+        let from = out.len();
+        let expiry_at = if delivery.subscription_identifiers.is_empty() {
             let head = self.head(delivery);
-            let from = out.len();
             out.put_slice(&head.bytes);
             out[from] = first;
             if delivery.qos > QoS::AtMostOnce {
                 let at = from + head.packet_id_at;
                 out[at..at + 2].copy_from_slice(&delivery.packet_id.to_be_bytes());
             }
+            head.expiry_at
         } else {
-            self.put_head(first, delivery, out);
+            self.put_head(first, delivery, out)
+        };
+        if let (Some(at), Some(seconds)) = (expiry_at, delivery.expiry_seconds) {
+            let at = from + at;
+            out[at..at + 4].copy_from_slice(&seconds.to_be_bytes());
         }
         if self.payload.len() <= COPIED_BYTES {
             out.put_slice(&self.payload);
@@ -104,10 +113,10 @@ impl Publication {
             + usize::from(delivery.qos > QoS::AtMostOnce);
         self.heads[index].get_or_init(|| {
             let mut bytes = BytesMut::new();
-            self.put_head(0, delivery, &mut bytes);
+            let expiry_at = self.put_head(0, delivery, &mut bytes);
             let length_bytes = variable_length(self.remaining(delivery) as u32);
             let packet_id_at = 1 + length_bytes + 2 + self.topic.len();
-            Head { bytes: bytes[..].into(), packet_id_at }
+            Head { bytes: bytes[..].into(), packet_id_at, expiry_at }
         })
     }
 
@@ -128,22 +137,29 @@ impl Publication {
         remaining.min(VARIABLE_BYTE_INTEGER_MAX as usize)
     }
 
-    fn put_head(&self, first: u8, delivery: &Delivery<'_>, out: &mut BytesMut) {
+    /// Returns where the message expiry interval stands.
+    fn put_head(&self, first: u8, delivery: &Delivery<'_>, out: &mut BytesMut) -> Option<usize> {
+        let from = out.len();
         out.put_u8(first);
         put_variable(out, self.remaining(delivery) as u32);
         put_binary(out, self.topic.bytes());
         if delivery.qos > QoS::AtMostOnce {
             out.put_u16(delivery.packet_id);
         }
-        if delivery.version == ProtocolVersion::V5 {
-            let identifiers = Self::identifiers_bytes(delivery);
-            put_variable(out, (self.properties.length() + identifiers) as u32);
-            self.properties.write_fields(out);
-            for id in delivery.subscription_identifiers {
-                out.put_u8(0x0b);
-                put_variable(out, *id);
-            }
+        if delivery.version == ProtocolVersion::V3 {
+            return None;
         }
+        let identifiers = Self::identifiers_bytes(delivery);
+        put_variable(out, (self.properties.length() + identifiers) as u32);
+        // Properties stand in the order of their numbers; only the payload format (0x01) comes before (0x02).
+        let before = if self.properties.payload_format_indicator.is_some() { 2 } else { 0 };
+        let expiry_at = out.len() - from + before + 1;
+        self.properties.write_fields(out);
+        for id in delivery.subscription_identifiers {
+            out.put_u8(0x0b);
+            put_variable(out, *id);
+        }
+        self.properties.message_expiry_interval.map(|_| expiry_at)
     }
 }
 
@@ -157,6 +173,7 @@ mod tests {
         for size in [0, 5, 200, COPIED_BYTES + 1] {
             let mut properties = Properties::default();
             properties.fields_mut().message_expiry_interval = Some(9);
+            properties.fields_mut().payload_format_indicator = (size > 5).then_some(true);
             let topic = Utf8::from_text("a/b").unwrap();
             let payload = Bytes::from(vec![7; size]);
             let publication = Publication::new(topic.clone(), properties.clone(), payload.clone());
@@ -169,6 +186,7 @@ mod tests {
                             qos,
                             retain: true,
                             packet_id: 0x1234,
+                            expiry_seconds: Some(0x0102_0304),
                             subscription_identifiers: ids,
                         };
                         let mut out = BytesMut::new();
@@ -178,6 +196,7 @@ mod tests {
                         let frame = take_packet(&mut out, 10_000).unwrap().unwrap();
                         let mut expected = properties.clone();
                         expected.fields_mut().subscription_identifiers = ids.to_vec();
+                        expected.fields_mut().message_expiry_interval = Some(0x0102_0304);
                         let v5 = version == ProtocolVersion::V5;
                         let expected = Publish {
                             dup: delivery.dup,

@@ -17,11 +17,14 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ("log", &["klamm-kafka", "klamm-mqtt*", "klamm-amqp*", "klamm-broker", "klamm-net"], LOG_WHY),
     ("log-kafka", &["klamm-kafka", "klamm-mqtt*", "klamm-amqp*", "klamm-broker"], LOG_WHY),
     ("broker", &["klamm-log-kafka", "kube*"], "the broker reaches a log through the trait"),
-    ("klamm", &["kube*", "k8s-openapi"], "`cargo run` must not compile Kubernetes code"),
+    ("klamm", &["kube*", "k8s-openapi", "klamm-operator"], KLAMM_WHY),
+    ("operator", &["klamm-broker", "klamm-log*", "klamm-mqtt*", "klamm-amqp*"], OPERATOR_WHY),
 ];
 const PROTO: &[&str] = &["tokio*", "klamm*", "rdkafka*", "mio", "socket2", "rustls*"];
 const PROTO_WHY: &str = "a proto crate knows no IO, no clock and no other crate of ours";
 const PROTOCOL_WHY: &str = "protocol crates know neither each other nor the log";
+const KLAMM_WHY: &str = "`cargo run` must not compile Kubernetes code";
+const OPERATOR_WHY: &str = "the operator runs Kafka; it is no messenger";
 const LOG_WHY: &str = "a log knows record batches and no server";
 
 pub fn check(root: &Path) -> Result<Vec<Finding>, String> {
@@ -78,6 +81,12 @@ mod tests {
     #[test]
     fn proto_crate_with_tokio_is_refused() {
         let found = check_manifest("mqtt-proto", "[dependencies]\ntokio = '1'\nbytes = '1'\n");
+        assert_eq!(found.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn operator_with_a_messengers_crate_is_refused() {
+        let found = check_manifest("operator", "[dependencies]\nklamm-broker = '1'\nkube = '5'\n");
         assert_eq!(found.unwrap().len(), 1);
     }
 

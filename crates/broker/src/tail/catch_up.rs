@@ -6,6 +6,7 @@ use klamm_log::{LogError, Position, Reader};
 
 use super::{RETRY, Tail};
 use crate::mapping;
+use crate::message::Dispatch;
 use crate::subscriptions::{Offer, Subscriber};
 
 /// What one lagging subscriber holds in memory of a partition besides its own queue.
@@ -25,7 +26,8 @@ async fn deliver(tail: &Arc<Tail>, subscriber: &Arc<dyn Subscriber>, from: i64) 
     let mut next = from;
     let mut reader = open(tail, subscriber, &mut next).await?;
     loop {
-        if subscriber.is_gone() {
+        // Not before half the queue is free: the tail would find it full at once.
+        if !subscriber.room().await {
             return None;
         }
         if take_over(tail, subscriber, next) {
@@ -39,36 +41,54 @@ async fn deliver(tail: &Arc<Tail>, subscriber: &Arc<dyn Subscriber>, from: i64) 
             reader = open(tail, subscriber, &mut next).await?;
             continue;
         };
-        let mut messages = Vec::new();
+        let mut messages: Vec<Dispatch> = Vec::new();
         mapping::for_each_record(&bytes, |record| {
             if let Ok(record) = record
                 && record.offset >= next
                 && let Some(message) = mapping::message(&record, &tail.origin())
             {
-                messages.push(Arc::new(message));
+                messages.push(message.into());
             }
         });
         next = reader.position();
         for message in messages {
-            let publisher = message.publisher.as_deref();
-            let all = &tail.around.subscriptions;
-            let Some(matched) = all.matches_of(subscriber.id(), &message.name, publisher) else {
-                continue;
-            };
-            while subscriber.offer(&message, &matched) == Offer::Full {
-                if !subscriber.room().await {
-                    return None;
-                }
-            }
-            tail.around.metrics.deliveries.add(1);
+            offer(tail, subscriber, &message).await?;
         }
+        // A reader of what is in memory waits for nothing, and must not keep the others of its thread waiting.
+        tokio::task::yield_now().await;
     }
 }
 
-/// Gives the subscriber back to the tail when the next record to deliver is the tail's next too.
+/// Waits until the subscriber has taken the message; `None` when it is gone.
+async fn offer(
+    tail: &Arc<Tail>,
+    subscriber: &Arc<dyn Subscriber>,
+    message: &Dispatch,
+) -> Option<()> {
+    let publisher = message.publisher.as_deref();
+    let all = &tail.around.subscriptions;
+    let Some(matched) = all.matches_of(subscriber.id(), &message.name, publisher) else {
+        return Some(());
+    };
+    while subscriber.offer(message, &matched) == Offer::Full {
+        if !subscriber.room().await {
+            return None;
+        }
+    }
+    tail.around.metrics.deliveries.add(1);
+    Some(())
+}
+
+/// Gives the subscriber back to the tail, which has not come further than `next`, the next record to deliver.
 fn take_over(tail: &Tail, subscriber: &Arc<dyn Subscriber>, next: i64) -> bool {
     let mut state = tail.state();
-    next >= state.position && state.lagging.remove(&subscriber.id())
+    if next < state.position {
+        return false;
+    }
+    if let Some(until) = state.lagging.get_mut(&subscriber.id()) {
+        *until = next;
+    }
+    true
 }
 
 /// Opens a reader, through outages, from `next` or, where retention was quicker, from the first record kept.

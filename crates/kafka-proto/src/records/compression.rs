@@ -23,13 +23,7 @@ pub(super) fn unpack(
         Compression::None => Err(too_large(limit_bytes)),
         Compression::Gzip => read(flate2::read::MultiGzDecoder::new(packed), limit_bytes),
         Compression::Lz4 => read(lz4_flex::frame::FrameDecoder::new(packed), limit_bytes),
-        Compression::Zstd => {
-            let mut decoder =
-                zstd::stream::read::Decoder::with_buffer(packed).map_err(|_| BROKEN)?;
-            // RFC 8878 section 3.1.1.1.2 asks decoders for at least 8 MiB; 2^27 is the library's own bound.
-            decoder.window_log_max(27).map_err(|_| BROKEN)?;
-            read(decoder, limit_bytes)
-        }
+        Compression::Zstd => unpack_zstd(packed, limit_bytes),
         Compression::Snappy => snappy(packed, limit_bytes),
     }
 }
@@ -43,6 +37,27 @@ fn read(decoder: impl Read, limit_bytes: usize) -> Result<Vec<u8>, BatchError> {
     let bound = limit_bytes as u64 + 1;
     decoder.take(bound).read_to_end(&mut out).map_err(|_| BROKEN)?;
     if out.len() > limit_bytes { Err(too_large(limit_bytes)) } else { Ok(out) }
+}
+
+/// What is tried first: batches of this size and below unpack in one go.
+const ZSTD_ROOM_BYTES: usize = 16 << 10;
+
+/// In one step into a buffer that grows with what really comes. The stream decoder would take memory for the window that
+/// the frame's first bytes ask for (up to 128 MiB), whether there is anything to put into it or not.
+fn unpack_zstd(packed: &[u8], limit_bytes: usize) -> Result<Vec<u8>, BatchError> {
+    let mut decoder = zstd::bulk::Decompressor::new().map_err(|_| BROKEN)?;
+    let mut room = ZSTD_ROOM_BYTES.max(packed.len().saturating_mul(4)).min(limit_bytes);
+    loop {
+        let mut out = Vec::with_capacity(room);
+        match decoder.decompress_to_buffer(packed, &mut out) {
+            Ok(_) if out.len() > limit_bytes => return Err(too_large(limit_bytes)),
+            Ok(_) => return Ok(out),
+            // The library tells a lack of room by its text only (ZSTD_getErrorName).
+            Err(error) if !error.to_string().contains("too small") => return Err(BROKEN),
+            Err(_) if room >= limit_bytes => return Err(too_large(limit_bytes)),
+            Err(_) => room = room.saturating_mul(4).min(limit_bytes),
+        }
+    }
 }
 
 fn snappy(packed: &[u8], limit_bytes: usize) -> Result<Vec<u8>, BatchError> {

@@ -165,3 +165,20 @@ fn counts_that_lie_are_refused() {
     assert!(refuse(22, &[1 << 5]), "a control batch");
     assert!(refuse(61, &[0x7f]), "a record longer than the batch");
 }
+
+#[test]
+fn zstd_frame_that_asks_for_a_large_window_takes_no_more_than_its_records() {
+    use std::io::Write;
+    let body = b"small".repeat(20_000);
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+    // 2^30 bytes, above what a stream decoder would take memory for.
+    encoder.window_log(30).unwrap();
+    encoder.write_all(&body).unwrap();
+    let packed = encoder.finish().unwrap();
+    let unpack = |limit| compression::unpack(Compression::Zstd, &packed, limit);
+    assert_eq!(unpack(body.len()).unwrap(), body);
+    let limit_bytes = body.len() - 1;
+    assert_eq!(unpack(limit_bytes), Err(BatchError::Unpacked { limit_bytes }));
+    let cut = compression::unpack(Compression::Zstd, &packed[..packed.len() - 1], 1 << 20);
+    assert_eq!(cut, Err(BatchError::Field("compressed data")));
+}

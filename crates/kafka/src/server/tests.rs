@@ -122,7 +122,18 @@ async fn what_is_no_request_closes_the_connection() {
     closes(address, b"\0\0\0\x0a\x7f\0\0\0\0\0\0\0\0\0").await;
     closes(address, b"\0\0\0\x0a\0\x03\0\0\0\0\0\0\xff\xff").await; // Metadata 0 is advertised, not served
     closes(address, b"\0\0\0\x0e\0\x03\0\x01\0\0\0\0\xff\xff\x7f\xff\xff\xff").await;
-    closes(address, b"\0\0\0\x0f\0\x03\0\x01\0\0\0\0\xff\xff\xff\xff\xff\xff\0").await;
+}
+
+#[tokio::test]
+async fn bytes_after_a_request_are_let_pass_as_librdkafka_needs_it() {
+    let (address, _go, _shutdown) = start(Limits::default());
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // Metadata 9 for all topics as librdkafka 2.12 writes it: four bytes of null where one says it.
+    let request = b"\0\0\0\x13\0\x03\0\x09\0\0\0\x07\0\x00\0\0\0\0\0\x01\0\0\0";
+    stream.write_all(request).await.unwrap();
+    let mut answer = [0; 8];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer[4..], [0, 0, 0, 7]);
 }
 
 #[tokio::test]

@@ -19,6 +19,21 @@ fn settle(incoming: &mut Incoming, number: u64, reason: Reason) -> Vec<Packet> {
     sent
 }
 
+#[test]
+fn reason_string_goes_with_its_acknowledgement() {
+    let mut incoming = Incoming::new(10, 0);
+    let first = take(&mut incoming, QoS::AtLeastOnce, 1);
+    let second = take(&mut incoming, QoS::AtLeastOnce, 2);
+    let text = Utf8::from_text("no space").unwrap();
+    let outcome = Outcome { reason: Reason::QuotaExceeded, text: Some(text.clone()) };
+    let mut sent = Vec::new();
+    incoming.settle(second, outcome, |packet| sent.push(packet));
+    incoming.settle(first, Reason::Success, |packet| sent.push(packet));
+    let mut refused = Ack::new(2, Reason::QuotaExceeded);
+    refused.properties.fields_mut().reason_string = Some(text);
+    assert_eq!(sent, [Packet::Puback(ack(1)), Packet::Puback(refused)]);
+}
+
 fn ack(packet_id: u16) -> Ack {
     Ack::new(packet_id, Reason::Success)
 }
@@ -55,6 +70,14 @@ fn qos_2_message_is_taken_once_until_its_release() {
     let unknown = Packet::Pubcomp(Ack::new(3, Reason::PacketIdentifierNotFound));
     assert_eq!(incoming.handle_pubrel(3), unknown);
     take(&mut incoming, QoS::ExactlyOnce, 3);
+}
+
+#[test]
+fn identifier_of_a_qos_2_message_in_flight_is_not_reused_for_qos_1() {
+    let mut incoming = Incoming::new(10, 0);
+    take(&mut incoming, QoS::ExactlyOnce, 3);
+    let reused = incoming.handle_publish(publish(QoS::AtLeastOnce, 3)).unwrap_err();
+    assert_eq!(reused.reason, Reason::ProtocolError);
 }
 
 #[test]
@@ -121,6 +144,19 @@ fn outgoing_messages_are_bounded_and_ids_unique() {
 }
 
 #[test]
+fn requests_share_the_identifiers_and_not_the_receive_maximum() {
+    let mut outgoing = Outgoing::new(1);
+    assert_eq!(outgoing.begin_request(), Some(1));
+    assert_eq!(outgoing.begin(QoS::AtLeastOnce), Some(2));
+    assert_eq!(outgoing.begin_request(), Some(3));
+    outgoing.last_id = 0;
+    assert_eq!(outgoing.begin_request(), Some(4));
+    assert!(outgoing.handle_puback(&ack(1)).is_err(), "PUBACK for a SUBSCRIBE");
+    assert!(outgoing.handle_answer(1) && !outgoing.handle_answer(1) && !outgoing.handle_answer(2));
+    assert_eq!(outgoing.in_flight(), 1);
+}
+
+#[test]
 fn qos_2_goes_out_in_four_steps_and_no_other_way() {
     let mut outgoing = Outgoing::new(9);
     let id = outgoing.begin(QoS::ExactlyOnce).unwrap();
@@ -136,4 +172,15 @@ fn qos_2_goes_out_in_four_steps_and_no_other_way() {
     assert_eq!(failed, Ok(Acknowledged::Done(Reason::QuotaExceeded)));
     let one = outgoing.begin(QoS::AtLeastOnce).unwrap();
     assert!(outgoing.handle_pubrec(&ack(one)).is_err());
+}
+
+#[test]
+fn acknowledgement_of_a_request_is_refused() {
+    let mut outgoing = Outgoing::new(9);
+    let request = outgoing.begin_request().unwrap();
+    assert!(outgoing.handle_puback(&ack(request)).is_err());
+    assert!(outgoing.handle_pubrec(&ack(request)).is_err());
+    assert!(outgoing.handle_pubcomp(&ack(request)).is_err());
+    assert!(outgoing.handle_answer(request));
+    assert_eq!(outgoing.in_flight(), 0);
 }

@@ -82,6 +82,10 @@ impl Connect {
             return Err(Violation::protocol("authentication data without a method"));
         }
         let client_id = reader.utf8()?;
+        if !v5 && client_id.is_empty() && flags & 0x02 == 0 {
+            let what = "empty client identifier with clean session 0 [MQTT-3.1.3-8]";
+            return Err(Violation::with(Reason::ClientIdentifierNotValid, what));
+        }
         let will = if flags & 0x04 != 0 { Some(Will::read(v5, flags, &mut reader)?) } else { None };
         let user_name = if flags & 0x80 != 0 { Some(reader.utf8()?) } else { None };
         let password = if flags & 0x40 != 0 { Some(reader.binary()?) } else { None };

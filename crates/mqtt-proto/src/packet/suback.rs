@@ -24,7 +24,11 @@ impl Suback {
             ProtocolVersion::V3 => Properties::default(),
             ProtocolVersion::V5 => Properties::read(&mut reader, of::SUBACK)?,
         };
-        let reasons = reader.0.iter().map(|code| Reason::from_number(*code));
+        let reasons = reader.0.iter().map(|code| match version {
+            // Only these four in 3.1.1 [MQTT-3.9.3-2].
+            ProtocolVersion::V3 if !matches!(code, 0..=2 | 0x80) => None,
+            _ => Reason::from_number(*code),
+        });
         let reasons = reasons
             .collect::<Option<_>>()
             .ok_or(Violation::malformed("SUBACK with an unknown reason"))?;

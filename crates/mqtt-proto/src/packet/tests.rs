@@ -262,6 +262,8 @@ fn statements_broken_are_told() {
     assert_eq!(reason(V3, b"\x82\x02\0\x01"), Reason::ProtocolError, "no filter");
     assert_eq!(reason(V3, b"\x82\x06\0\x01\0\x01a\x03"), malformed, "QoS 3");
     assert_eq!(reason(V3, b"\x82\x07\0\x01\0\x02a#\0"), Reason::TopicFilterInvalid);
+    assert_eq!(reason(V3, b"\x90\x03\0\x01\x04"), malformed, "SUBACK with a code of MQTT 5");
+    assert_eq!(reason(V3, b"\x90\x03\0\x01\x90"), malformed, "SUBACK with a code of MQTT 5");
     assert_eq!(reason(V3, b"\xc0\x01\0"), malformed, "PINGREQ with a body");
     assert_eq!(reason(V3, b"\xf0\0"), malformed, "AUTH in 3.1.1");
     assert_eq!(reason(V3, b"\0\0"), malformed, "type 0");

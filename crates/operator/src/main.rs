@@ -1,0 +1,36 @@
+//! The operator's program.
+
+// A program has no outside: `pub` here means public to the program.
+#![allow(unreachable_pub)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod commands;
+
+/// Apache Kafka as the stateful thing it is: stable identity, stable disk
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    BrokerId(Box<commands::broker_id::Args>),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::BrokerId(args) => commands::broker_id::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("klamm-operator: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
