@@ -19,7 +19,22 @@ impl Servers {
     fn start(bench: &Bench, name: &str) -> Result<Self, String> {
         let klamm = Klamm::start(bench, &format!("klamm-{name}"), &[])?;
         let kafka = apache_kafka(bench, &format!("kafka-{name}"))?;
-        Ok(Self { klamm, kafka })
+        let servers = Self { klamm, kafka };
+        servers.warm_up(bench)?;
+        Ok(servers)
+    }
+
+    /// A JVM is slow until it has compiled what is used; both get the same load before anything is measured.
+    fn warm_up(&self, bench: &Bench) -> Result<(), String> {
+        let seconds = (2 * bench.seconds).to_string();
+        for server in [self.klamm.kafka.clone(), self.kafka.address()] {
+            let target = ["--kafka", &server, "--topic", "warm-up"];
+            for load in [&["-b", "160"][..], &["-c", "8", "-w", "16"]] {
+                bench.load(&[&["kafka-produce", "-t", &seconds], &target[..], load].concat())?;
+            }
+            bench.load(&[&["kafka-consume"], &target[..]].concat())?;
+        }
+        Ok(())
     }
 
     /// A topic on both: on klamm with the durability asked for, on Apache Kafka as it is.

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use klamm_testkit::{Peers, Process, Skip, free_port, holds_within};
 
@@ -14,6 +14,8 @@ use super::{Bench, machine};
 pub struct Server {
     process: Process,
     pub port: u16,
+    /// When its process began.
+    pub began: Instant,
 }
 
 /// Time for a server to answer: a JVM on one core takes most of it.
@@ -36,7 +38,8 @@ impl Server {
 
     /// Starts a program.
     pub fn spawn(name: &str, command: Command, port: u16) -> Self {
-        Self { process: Process::start(name, command), port }
+        let began = machine::now();
+        Self { process: Process::start(name, command), port, began }
     }
 
     pub fn address(&self) -> String {

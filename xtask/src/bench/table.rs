@@ -63,5 +63,6 @@ pub fn whole(number: f64) -> String {
 
 /// `a` as so many times `b`.
 pub fn ratio(a: f64, b: f64) -> String {
-    format!("{:.2}×", a / b)
+    let ratio = a / b;
+    if ratio < 0.1 { format!("{ratio:.4}×") } else { format!("{ratio:.2}×") }
 }

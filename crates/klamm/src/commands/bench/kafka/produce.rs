@@ -1,13 +1,15 @@
 //! `klamm bench kafka-produce`.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
+use klamm_kafka::KafkaError;
 use klamm_kafka::client::Client;
 use klamm_kafka::cluster::check;
 use klamm_kafka_proto::ApiKey;
 use klamm_kafka_proto::messages::produce::{
-    PartitionProduceData, Produce, ProduceRequest, TopicProduceData,
+    PartitionProduceData, Produce, ProduceRequest, ProduceResponse, TopicProduceData,
 };
 use klamm_kafka_proto::records::BatchBuilder;
 use tokio::task::JoinSet;
@@ -17,6 +19,10 @@ use super::Target;
 use crate::clock::now_ms;
 use crate::commands::bench::Load;
 use crate::commands::bench::measure::{Pacer, Tally, progress};
+
+/// Ten seconds together: a thousand new partitions take Apache Kafka one or two.
+const WARM_UP_TRIES: u32 = 100;
+const WARM_UP_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
@@ -60,6 +66,9 @@ pub async fn run(args: Args) -> Result<(), String> {
         });
         let indices = partitions.map(|partition| partition.partition_index).collect();
         producers.push(Producer::new(&args, client, indices));
+    }
+    for producer in &mut producers {
+        producer.warm_up().await?;
     }
     let bar = progress(&args.load);
     let start = Instant::now();
@@ -110,6 +119,19 @@ impl Producer {
         Self { client, version, request, records, bytes, window: args.window as usize }
     }
 
+    /// One request that is not counted; again while leaders of a new topic are not ready.
+    async fn warm_up(&mut self) -> Result<(), String> {
+        let mut tries = 0;
+        loop {
+            let called = self.client.call_at::<Produce>(self.version, &self.request).await;
+            match called.and_then(|answer| outcome(&answer)) {
+                Err(error) if error.is_retryable() && tries < WARM_UP_TRIES => tries += 1,
+                done => return done.map_err(|error| error.to_string()),
+            }
+            tokio::time::sleep(WARM_UP_PAUSE).await;
+        }
+    }
+
     async fn run(mut self, mut pacer: Pacer) -> Tally {
         let mut tally = Tally::default();
         let mut in_flight: VecDeque<Instant> = VecDeque::new();
@@ -130,9 +152,7 @@ impl Producer {
                         answer = self.client.receive::<Produce>(self.version), if !in_flight.is_empty() => {
                             answer.and_then(|answer| {
                                 let due = in_flight.pop_front().unwrap_or(now);
-                                for partition in answer.responses.iter().flat_map(|t| &t.partition_responses) {
-                                    check(partition.error_code, || "produce".into())?;
-                                }
+                                outcome(&answer)?;
                                 tally.done(self.records, self.bytes, due, Instant::now());
                                 Ok(())
                             })
@@ -149,6 +169,12 @@ impl Producer {
             }
         }
     }
+}
+
+/// The first refusal in an answer.
+fn outcome(answer: &ProduceResponse) -> Result<(), KafkaError> {
+    let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+    partitions.try_for_each(|partition| check(partition.error_code, || "produce".into()))
 }
 
 /// Records of bytes that no codec could shrink to nothing.
