@@ -103,6 +103,9 @@ pub fn gateway(bench: &Bench) -> Result<Vec<Table>, String> {
     let kafka = apache_kafka(bench, "kafka-gateway")?;
     kafka.move_to(machine::LOAD_CORES)?;
     let klamm = Klamm::gateway(bench, kafka.port)?;
+    // It lets clients in once the cluster has answered.
+    let connect = ["mqtt-connect", "-c", "1", "--mqtt", &klamm.mqtt];
+    klamm_testkit::eventually("a gateway that is ready", || bench.load(&connect).ok());
     let mut table = Table::new(
         "MQTT QoS 1 onto Apache Kafka (acks=all); Kafka and the load tool share the second core",
         &["", "messages/s", "p50 ms", "p99 ms"],
