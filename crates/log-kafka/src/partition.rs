@@ -60,10 +60,10 @@ impl KafkaPartition {
     }
 
     /// Waits a while for the leader to answer, before the first append. A broker names itself leader of a new partition
-    /// before it takes records for it: of two requests under way, it may refuse the first and take the second. Kafka takes
-    /// any first sequence number of a producer it does not know, so the first, sent again, then looks like one that was
-    /// taken long ago, and is acknowledged without being stored (KAFKA-14359). A partition that stays without a leader
-    /// is opened all the same: appends wait in the queue.
+    /// before it takes records for it: of two requests under way, it may refuse the first and take the second, and Kafka
+    /// takes any first sequence number of a producer it does not know (KAFKA-14359). A first batch was once seen to be
+    /// acknowledged and not stored on a topic just made; that it came about this way is inferred, not shown. A partition
+    /// that stays without a leader is opened all the same: appends wait in the queue.
     pub(crate) async fn led(&self) {
         if tokio::time::timeout(LED, self.watermarks()).await.is_err() {
             tracing::debug!(topic = %self.topic, partition = self.index, "nobody leads it yet");
