@@ -1,6 +1,10 @@
 //! The small clients: topics, pub, sub, bench.
 
 use std::future::Future;
+use std::time::Duration;
+
+use klamm_kafka::cluster::Cluster;
+use klamm_kafka_proto::messages::metadata::MetadataTopic;
 
 pub mod bench;
 pub mod publish;
@@ -50,6 +54,22 @@ impl Via {
             (Some(kafka), _) => Server::Kafka(kafka),
             (None, mqtt) => Server::Mqtt(mqtt.unwrap_or_else(|| MQTT_DEFAULT.into())),
         }
+    }
+}
+
+/// Tries to find a topic that the cluster is still making: it has no leaders for a moment.
+const TOPIC_TRIES: usize = 20;
+const TOPIC_PAUSE: Duration = Duration::from_millis(250);
+
+/// A topic whose partitions have leaders; made by the cluster if it makes topics by itself.
+async fn ready_topic(cluster: &mut Cluster, name: &str) -> Result<MetadataTopic, String> {
+    let mut tries = 0;
+    loop {
+        match cluster.topic(name).await {
+            Err(error) if error.is_retryable() && tries < TOPIC_TRIES => tries += 1,
+            found => return found.map_err(|error| error.to_string()),
+        }
+        tokio::time::sleep(TOPIC_PAUSE).await;
     }
 }
 

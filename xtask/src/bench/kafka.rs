@@ -9,7 +9,19 @@ use super::table::{Table, number, ratio, whole};
 /// Batches of about 16 KiB, the default of Kafka's own producers.
 const BATCHED: [(&str, &str); 2] = [("100", "160"), ("1024", "16")];
 
-/// The three that are compared.
+/// Of a row that [`pair`] makes.
+const COLUMNS: [&str; 8] = [
+    "",
+    "klamm records/s",
+    "klamm MB/s",
+    "Kafka records/s",
+    "Kafka MB/s",
+    "klamm / Kafka",
+    "klamm p99 ms",
+    "Kafka p99 ms",
+];
+
+/// The two that are compared.
 struct Servers {
     klamm: Klamm,
     kafka: Server,
@@ -65,16 +77,7 @@ pub fn run(bench: &Bench) -> Result<Vec<Table>, String> {
     let servers = Servers::start(bench, "produce")?;
     let mut table = Table::new(
         "Kafka protocol, page-cache durability (klamm: `durability=os`), one partition, one client",
-        &[
-            "",
-            "klamm records/s",
-            "klamm MB/s",
-            "Kafka records/s",
-            "Kafka MB/s",
-            "klamm / Kafka",
-            "klamm p99 ms",
-            "Kafka p99 ms",
-        ],
+        &COLUMNS,
     );
     let seconds = bench.seconds.to_string();
     for (size, batch) in BATCHED {
@@ -104,16 +107,7 @@ pub fn durable(bench: &Bench) -> Result<Vec<Table>, String> {
     let servers = Servers::start(bench, "durable")?;
     let mut table = Table::new(
         "Durable produce: fsync before the acknowledgement (Kafka: `flush.messages=1`), 100 B",
-        &[
-            "",
-            "klamm records/s",
-            "klamm MB/s",
-            "Kafka records/s",
-            "Kafka MB/s",
-            "klamm / Kafka",
-            "klamm p99 ms",
-            "Kafka p99 ms",
-        ],
+        &COLUMNS,
     );
     let seconds = bench.seconds.to_string();
     for (topic, partitions) in [("durable-1", "1"), ("durable-1000", "1000")] {

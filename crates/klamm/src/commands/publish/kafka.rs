@@ -2,23 +2,18 @@
 
 use bytes::Bytes;
 use klamm_broker::partition_of;
-use klamm_kafka::KafkaError;
 use klamm_kafka::cluster::Cluster;
 use klamm_kafka_proto::messages::metadata::MetadataTopic;
 use klamm_kafka_proto::records::{BatchBuilder, Header};
 
 use super::{AHEAD_MAX, Args, Source};
 use crate::clock::now_ms;
-use crate::commands::unreachable;
-
-/// Tries to find a topic that the cluster is still making.
-const TRIES: usize = 20;
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
+use crate::commands::{ready_topic, unreachable};
 
 pub(super) async fn run(server: &str, args: &Args, mut source: Source) -> Result<(), String> {
     let mut cluster =
         Cluster::connect(server, "klamm-pub").await.map_err(|error| unreachable(server, error))?;
-    let topic = topic(&mut cluster, &args.topic).await.map_err(|error| error.to_string())?;
+    let topic = ready_topic(&mut cluster, &args.topic).await?;
     let count = topic.partitions.len() as u32;
     let headers: Vec<Header> = args.header.iter().map(header).collect();
     let mut round = 0;
@@ -45,19 +40,6 @@ pub(super) async fn run(server: &str, args: &Args, mut source: Source) -> Result
         sent += count_in_batch;
     }
     Ok(())
-}
-
-async fn topic(cluster: &mut Cluster, name: &str) -> Result<MetadataTopic, KafkaError> {
-    let mut tries = 0;
-    loop {
-        match cluster.topic(name).await {
-            Err(error) if error.is_retryable() && tries < TRIES => {
-                tries += 1;
-                tokio::time::sleep(PAUSE).await;
-            }
-            found => return found,
-        }
-    }
 }
 
 fn leader(topic: &MetadataTopic, index: i32) -> Result<i32, String> {
