@@ -1,3 +1,4 @@
 //! The program's commands.
 
 pub mod broker_id;
+pub mod crds;

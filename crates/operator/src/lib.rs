@@ -38,7 +38,10 @@
 #![deny(missing_docs)]
 
 pub mod broker_id;
+pub mod context;
+pub mod controllers;
 pub mod drain;
+pub mod kafka;
 pub mod model;
 pub mod quorum;
 pub mod roller;

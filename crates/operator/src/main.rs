@@ -20,11 +20,16 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     BrokerId(Box<commands::broker_id::Args>),
+    /// Print the custom resource definitions
+    Crds,
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::BrokerId(args) => commands::broker_id::run(&args),
+        Command::Crds => {
+            commands::crds::run(&mut std::io::stdout().lock()).map_err(|e| e.to_string())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

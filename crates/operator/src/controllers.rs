@@ -1,0 +1,1 @@
+//! One controller for each custom resource: dereference, validate (pure), build (pure), apply, orphans, status.
