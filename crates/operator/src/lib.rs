@@ -37,12 +37,15 @@
 //! No Kubernetes, no Kafka, no IO, except in [`broker_id`], which is files and locks.
 #![deny(missing_docs)]
 
+pub mod agents;
+pub mod apply;
 pub mod broker_id;
 pub mod context;
 pub mod controllers;
 pub mod drain;
 pub mod kafka;
 pub mod model;
+pub mod observe;
 pub mod quorum;
 pub mod roller;
 pub mod step;
