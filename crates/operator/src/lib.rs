@@ -38,6 +38,7 @@
 #![deny(missing_docs)]
 
 pub mod broker_id;
+pub mod ca;
 pub mod drain;
 pub mod model;
 pub mod quorum;
