@@ -40,6 +40,7 @@
 pub mod agents;
 pub mod apply;
 pub mod broker_id;
+pub mod ca;
 pub mod context;
 pub mod controllers;
 pub mod drain;
