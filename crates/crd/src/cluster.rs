@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::common::{opaque, yes};
-use crate::{Config, Listener, Rollout};
+use crate::{Config, Listener, Rollout, SecretRef};
 
 /// An Apache Kafka cluster. Its nodes are declared by KafkaNodePools that name it.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -121,7 +121,7 @@ fn zone() -> String {
     "topology.kubernetes.io/zone".to_owned()
 }
 
-/// How long certificates are valid.
+/// Who issues certificates and how long they are valid.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Certificates {
@@ -134,6 +134,12 @@ pub struct Certificates {
     /// Of the users (365 and 30 days without it).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<CertificatePolicy>,
+    /// Your own authority for nodes: a Secret with `ca.crt` and `ca.key`, or of cert-manager. The operator's own without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_authority: Option<SecretRef>,
+    /// Your own authority for users, in the same way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients_authority: Option<SecretRef>,
 }
 
 /// How long a certificate is valid.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Client, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +18,7 @@ pub const FIELD_MANAGER: &str = "klamm-operator";
 
 /// An object that was applied is applied again after so long even if nothing changed: somebody else may have changed it.
 const REPEAT: Duration = Duration::from_secs(30);
+const FORGOTTEN: Duration = Duration::from_secs(600);
 
 /// Applies objects of a namespace, each only when it changed or some time went by.
 #[derive(Clone)]
@@ -70,8 +72,39 @@ impl Applier {
         let api: Api<K> = Api::namespaced(self.client.clone(), &key.namespace);
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         api.patch(&key.name, &parameters, &Patch::Apply(object)).await?;
-        self.applied().insert(key, Applied { content, at: Instant::now() });
+        self.remember(key, content);
         Ok(true)
+    }
+
+    /// Applies an object of a kind that is not known here, in a namespace.
+    ///
+    /// # Errors
+    /// Of the API server: also when it does not know the kind either.
+    pub async fn apply_dynamic(&self, object: &DynamicObject) -> Result<bool, kube::Error> {
+        let types = object.types.clone().unwrap_or_default();
+        let (group, version) =
+            types.api_version.split_once('/').unwrap_or(("", &types.api_version));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &types.kind));
+        let key = Key {
+            kind: types.kind.clone(),
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        };
+        let content = Fingerprint::of(object);
+        if self.is_applied(&key, &content) {
+            return Ok(false);
+        }
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &key.namespace, &resource);
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        api.patch(&key.name, &parameters, &Patch::Apply(object)).await?;
+        self.remember(key, content);
+        Ok(true)
+    }
+
+    /// Applies an object anew the next time, whatever was applied before: it is gone.
+    pub fn forget<K: Resource<DynamicType = ()>>(&self, object: &K) {
+        self.applied().remove(&key(object));
     }
 
     /// Deletes objects of a kind with these labels whose name is not to be there.
@@ -130,6 +163,13 @@ impl Applier {
         let applied = self.applied();
         let before = applied.get(key);
         before.is_some_and(|before| before.content == *content && before.at.elapsed() < REPEAT)
+    }
+
+    fn remember(&self, key: Key, content: Fingerprint) {
+        let mut applied = self.applied();
+        // What was not applied for so long belongs to nobody any more.
+        applied.retain(|_, before| before.at.elapsed() < FORGOTTEN);
+        applied.insert(key, Applied { content, at: Instant::now() });
     }
 
     fn applied(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Applied>> {

@@ -1,5 +1,10 @@
 //! What every controller is given.
 
+use k8s_openapi::NamespaceResourceScope;
+use kube::Resource;
+use kube::api::Api;
+
+use crate::apply::Applier;
 use crate::kafka::Connections;
 
 /// What every controller is given.
@@ -7,6 +12,8 @@ use crate::kafka::Connections;
 pub struct Context {
     /// Kubernetes.
     pub client: kube::Client,
+    /// Writes to Kubernetes.
+    pub applier: Applier,
     /// The Kafka clusters.
     pub kafka: Connections,
     /// How the operator was started.
@@ -24,6 +31,27 @@ pub struct Settings {
     pub klamm_image: String,
     /// Namespaces that are looked at; all if there are none.
     pub namespaces: Vec<String>,
+}
+
+impl Context {
+    /// The namespaces that are looked at, each on its own; none stands for all of them.
+    pub fn namespaces(&self) -> Vec<Option<String>> {
+        if self.settings.namespaces.is_empty() {
+            return vec![None];
+        }
+        self.settings.namespaces.iter().cloned().map(Some).collect()
+    }
+
+    /// A kind of object in a namespace, or in all.
+    pub fn api<K>(&self, namespace: Option<&str>) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        match namespace {
+            None => Api::all(self.client.clone()),
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+        }
+    }
 }
 
 impl std::fmt::Debug for Context {

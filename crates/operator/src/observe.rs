@@ -1,3 +1,4 @@
 //! A cluster as it is, read from Kubernetes, the agents and Kafka at once.
 
+pub mod kafka;
 pub mod pod;

@@ -17,8 +17,8 @@
 use std::fmt;
 
 use super::given::Source;
-use super::time::{date, span};
 use super::succession::Succession;
+use super::time::{date, span};
 use super::{Authority, CaError, Certificate, Keys, Message, Policy, Role};
 use crate::model::NodeId;
 

@@ -198,7 +198,12 @@ impl Signer {
     ///
     /// # Errors
     /// As [`Authority::issue`].
-    pub fn operator(&self, cluster: &str, now_s: u64, keys: &mut dyn Keys) -> Result<Leaf, CaError> {
+    pub fn operator(
+        &self,
+        cluster: &str,
+        now_s: u64,
+        keys: &mut dyn Keys,
+    ) -> Result<Leaf, CaError> {
         let subject = Subject::operator(cluster)?;
         let request = Request { subject, names: BTreeSet::new(), serves: false };
         self.authority.issue(&request, OPERATOR, now_s, keys)

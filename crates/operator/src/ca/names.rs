@@ -107,8 +107,11 @@ impl NodeAddress<'_> {
     /// [`CaError::InvalidName`] for an external host that is none.
     pub fn names(&self) -> Result<BTreeSet<Name>, CaError> {
         let Self { cluster, namespace, pool, id, external } = self;
-        let services =
-            [format!("{cluster}-{pool}-{id}-0.{cluster}-nodes"), format!("{cluster}-bootstrap")];
+        let services = [
+            format!("{cluster}-{pool}-{id}-0.{cluster}-nodes"),
+            format!("{cluster}-bootstrap"),
+            format!("{cluster}-controllers"),
+        ];
         let forms = ["", ".NS", ".NS.svc", ".NS.svc.cluster.local"];
         let inside = services.iter().flat_map(|service| {
             forms.map(|form| format!("{service}{}", form.replace("NS", namespace)))
@@ -159,7 +162,7 @@ mod tests {
     #[test]
     fn node_is_named_in_all_forms() {
         let names = names(&["Kafka.example.com", "*.example.org", "10.0.0.1", "::1"]).unwrap();
-        assert_eq!(names.len(), 8 + 4 + 2);
+        assert_eq!(names.len(), 12 + 4 + 2);
         for host in ["c-p-3-0.c-nodes.ns.svc", "c-bootstrap.ns", "kafka.example.com", "localhost"] {
             assert!(names.contains(&Name::Dns(host.into())), "{host}");
         }

@@ -11,8 +11,8 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
-use super::secret::key;
 use super::Secret;
+use super::secret::key;
 
 #[derive(Debug)]
 struct Clock(u64);

@@ -48,6 +48,16 @@ macro_rules! uuid_text {
                 let bits = bits & !(0x3 << 62) | (0x2 << 62); // RFC 9562 section 4.1: variant
                 (bits >= RESERVED && !encode(bits).starts_with('-')).then_some(Self(bits))
             }
+
+            /// From Kafka's sixteen bytes.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(u128::from_be_bytes(bytes))
+            }
+
+            /// As Kafka's sixteen bytes.
+            pub fn bytes(&self) -> [u8; 16] {
+                self.0.to_be_bytes()
+            }
         }
 
         impl fmt::Display for $name {

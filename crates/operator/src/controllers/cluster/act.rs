@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use klamm_agent::protocol::{self, Phase};
 use klamm_kafka::KafkaError;
 use klamm_kafka::admin::{
-    ConfigAlteration, ConfigChange, Reassignment, Resource, TopicPartition, Voter, VoterListener,
+    ConfigAlteration, ConfigChange, Resource, TopicPartition, Voter, VoterListener,
 };
 use klamm_kafka_proto::{ErrorCode, Uuid};
 
@@ -46,7 +46,8 @@ pub enum ActError {
 }
 
 /// Where the throttle's rates are kept, on each broker.
-const RATES: [&str; 2] = ["leader.replication.throttled.rate", "follower.replication.throttled.rate"];
+const RATES: [&str; 2] =
+    ["leader.replication.throttled.rate", "follower.replication.throttled.rate"];
 /// Whose replicas it holds back, on each topic. Replicas in sync are never held back, so all of them may be named.
 const REPLICAS: [&str; 2] =
     ["leader.replication.throttled.replicas", "follower.replication.throttled.replicas"];
@@ -120,7 +121,9 @@ impl Actor<'_> {
                 roller::handle_altered(progress, self.desired, *node, reloaded, now_ms);
                 Ok(())
             }
-            Action::Drain(_) | Action::Stop(_) | Action::Unregister(_) if !self.partitions_known => {
+            Action::Drain(_) | Action::Stop(_) | Action::Unregister(_)
+                if !self.partitions_known =>
+            {
                 Ok(())
             }
             Action::Drain(action) => self.drain(action).await,
@@ -132,7 +135,9 @@ impl Actor<'_> {
     /// Only an agent that waits is told; one that does not answer is asked in the next pass.
     async fn permit(&self, node: NodeId, permit: &Permit) {
         let Some((agents, facts)) = self.agents.zip(self.nodes.get(&node)) else { return };
-        let Some((address, state)) = facts.address.as_ref().zip(facts.agent.as_ref()) else { return };
+        let Some((address, state)) = facts.address.as_ref().zip(facts.agent.as_ref()) else {
+            return;
+        };
         if !matches!(state.phase, Phase::Waiting { .. }) {
             return;
         }
@@ -142,7 +147,9 @@ impl Actor<'_> {
         }
         match agents.permit(address, &permit).await {
             Ok(()) => tracing::info!(cluster = self.name, node = node.0, ?permit, "permitted"),
-            Err(error) => tracing::warn!(cluster = self.name, node = node.0, %error, "not permitted"),
+            Err(error) => {
+                tracing::warn!(cluster = self.name, node = node.0, %error, "not permitted")
+            }
         }
     }
 
@@ -168,7 +175,7 @@ impl Actor<'_> {
     fn initial(&self, controllers: &BTreeMap<NodeId, DirectoryId>) -> String {
         let one = |(id, directory): (&NodeId, &DirectoryId)| {
             let host = self.nodes.get(id).map_or("", |facts| &facts.host);
-            format!("{id}@{host}:{}:{directory}", super::node::CONTROLLER_PORT)
+            format!("{id}@{host}:{}:{directory}", super::names::CONTROLLER_PORT)
         };
         let all: Vec<String> = controllers.iter().map(one).collect();
         all.join(",")
@@ -184,7 +191,7 @@ impl Actor<'_> {
                 let listener = VoterListener {
                     name: "CONTROLLER".to_owned(),
                     host,
-                    port: super::node::CONTROLLER_PORT,
+                    port: super::names::CONTROLLER_PORT,
                 };
                 let voter = voter(*node, *directory);
                 let done = admin.add_raft_voter(cluster_id, voter, &[listener]).await;
@@ -211,10 +218,8 @@ impl Actor<'_> {
         }
         let why: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         tracing::info!(cluster = self.name, node = node.0, why = why.join(", "), "restarts");
-        let deleted = self
-            .applier
-            .delete::<Pod>(self.namespace, &facts.pod_name, Some(uid.to_owned()))
-            .await;
+        let deleted =
+            self.applier.delete::<Pod>(self.namespace, &facts.pod_name, Some(uid.to_owned())).await;
         deleted.map_err(kubernetes(|| format!("restart node {node}")))
     }
 
@@ -242,12 +247,13 @@ impl Actor<'_> {
             return Ok(None);
         };
         // Writing a value that is there makes the broker look at the file behind it.
-        let changes = facts.stores.iter().map(|(key, path)| {
-            ConfigChange::Set(key.clone(), path.clone())
-        });
+        let changes =
+            facts.stores.iter().map(|(key, path)| ConfigChange::Set(key.clone(), path.clone()));
         tracing::info!(cluster = self.name, node = node.0, "reads its certificates again");
         let reloaded = self.change(Resource::Broker(broker(node)), changes.collect()).await?;
-        if let (Ok(()), Some((agents, address))) = (&reloaded, self.agents.zip(facts.address.as_ref())) {
+        if let (Ok(()), Some((agents, address))) =
+            (&reloaded, self.agents.zip(facts.address.as_ref()))
+        {
             if let Err(error) = agents.loaded(address, &mounted).await {
                 tracing::warn!(cluster = self.name, node = node.0, %error, "not told of its certificate");
             }
@@ -310,9 +316,9 @@ impl Actor<'_> {
     /// The throttle is for this topic too; none: for no topic any more.
     async fn hold_back(&self, topic: Option<&str>) -> Result<(), ActError> {
         let alterations = match topic {
-            Some(topic) => vec![alteration(topic, |key| {
-                ConfigChange::Set(key.to_owned(), "*".to_owned())
-            })],
+            Some(topic) => {
+                vec![alteration(topic, |key| ConfigChange::Set(key.to_owned(), "*".to_owned()))]
+            }
             None => {
                 let topics = self.held_back().await?;
                 let delete = |key: &str| ConfigChange::Delete(key.to_owned());
@@ -331,9 +337,10 @@ impl Actor<'_> {
         let configs = admin.describe_configs(&resources, Some(&REPLICAS)).await.map_err(failed)?;
         let held = configs.into_iter().filter_map(|(resource, entries)| {
             let Resource::Topic(topic) = resource else { return None };
-            let set = entries.ok()?.iter().any(|entry| {
-                entry.value.as_deref().is_some_and(|value| !value.is_empty())
-            });
+            let set = entries
+                .ok()?
+                .iter()
+                .any(|entry| entry.value.as_deref().is_some_and(|value| !value.is_empty()));
             set.then_some(topic)
         });
         Ok(held.collect())
@@ -348,19 +355,14 @@ impl Actor<'_> {
         Ok(())
     }
 
-    async fn reassign(
-        &self,
-        topic: &str,
-        index: u32,
-        replicas: &[NodeId],
-    ) -> Result<(), ActError> {
+    async fn reassign(&self, topic: &str, index: u32, replicas: &[NodeId]) -> Result<(), ActError> {
         let partition = i32::try_from(index).unwrap_or(i32::MAX);
         let partition = TopicPartition { topic: topic.to_owned(), partition };
         let what = || format!("move {topic}-{index}");
         let failed = |error| ActError::Kafka { what: what(), error };
         let replicas: Vec<i32> = replicas.iter().map(|id| broker(*id)).collect();
         tracing::info!(cluster = self.name, topic, index, ?replicas, "moves");
-        let moves = [Reassignment { partition, replicas: Some(replicas) }];
+        let moves = BTreeMap::from([(partition, Some(replicas))]);
         let outcomes = self.admin()?.alter_partition_reassignments(&moves).await;
         for (_, outcome) in outcomes.map_err(failed)? {
             outcome.map_err(failed)?;

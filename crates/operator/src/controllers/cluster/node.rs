@@ -7,7 +7,6 @@ use klamm_agent::protocol::State;
 use crate::agents::Address;
 use crate::model::PodState;
 
-
 /// What is known of a node.
 #[derive(Debug, Clone, Default)]
 pub struct NodeFacts {

@@ -1,0 +1,330 @@
+//! One pass over a cluster: short, and from the beginning each time.
+//!
+//! ```text
+//!   dereference -> validate -> ids stored -> certificates -> build -> apply -> orphans -> disks
+//!                                                                                          |
+//!        status <- act <- progress stored <- decide <- look (pods, agents, machines, Kafka)
+//! ```
+//!
+//! Nothing waits in here: what is not there yet is looked for in the next pass. So a pass that is killed, or a spec that turns out
+//! bad, keeps nobody from the next one.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use klamm_crd::{KafkaCluster, KafkaClusterStatus};
+use kube::runtime::controller::Action as Again;
+
+use super::act::{ActError, Actor};
+use super::certificates::{self, Certificates, CertificatesError, Holder, OwnLeaf};
+use super::look::{self, Pools, Seen};
+use super::setup::{self, Verdict};
+use super::status::{self, Told};
+use super::{Dereferenced, Invalid, Validated, build, dereference, validate, write};
+use crate::agents::Agents;
+use crate::context::Context;
+use crate::kafka::Target;
+use crate::model::{Desired, Metadata, NodeId};
+use crate::step::{self, Progress, Spec};
+
+/// While something is on its way.
+const SOON: Duration = Duration::from_secs(1);
+/// While everything is as it should be: what Kubernetes does not tell of, Kafka and agents, is looked at so often.
+const LATER: Duration = Duration::from_secs(15);
+
+/// Why a pass ended early. It is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// Of Kubernetes.
+    #[error(transparent)]
+    Kubernetes(#[from] kube::Error),
+    /// Of certificates.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
+    /// The progress in the status cannot be read: only a person knows what became of it.
+    #[error("status.progress cannot be read ({0}): was it edited?")]
+    Progress(String),
+    /// An object of the cluster that the API server took and that cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It took too long.
+    #[error("the pass took longer than a minute")]
+    TimedOut,
+}
+
+impl ReconcileError {
+    /// Somebody else was faster; what there is now is to be looked at.
+    pub fn is_conflict(&self) -> bool {
+        let error = match self {
+            Self::Kubernetes(error) | Self::Certificates(CertificatesError::Kubernetes(error)) => {
+                error
+            }
+            _ => return false,
+        };
+        matches!(error, kube::Error::Api(status) if status.code == 409)
+    }
+}
+
+/// What is kept between two passes over one cluster. Losing it costs a second.
+#[derive(Debug, Default)]
+pub struct Memory {
+    own: OwnLeaf,
+    agents: Option<Agents>,
+    identity: String,
+    metadata: Option<Metadata>,
+}
+
+/// One pass.
+///
+/// # Errors
+/// What is to be tried again.
+pub async fn reconcile(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    memory: &mut Memory,
+) -> Result<Again, ReconcileError> {
+    let Some(there) = dereference::dereference(context, namespace, name).await? else {
+        context.kafka.remove(namespace, name);
+        return Ok(Again::await_change());
+    };
+    if there.cluster.metadata.deletion_timestamp.is_some() {
+        context.kafka.remove(namespace, name);
+        return Ok(Again::await_change());
+    }
+    if there.cluster.spec.paused {
+        refuse(context, &there, "Paused", "spec.paused is true").await?;
+        return Ok(Again::await_change());
+    }
+    let validated = match validate(&there) {
+        Ok(validated) => validated,
+        Err(invalid) => {
+            write::pools_refused(context, &there, &invalid).await?;
+            refuse(context, &there, "Invalid", &sentence(&invalid)).await?;
+            return Ok(Again::requeue(LATER));
+        }
+    };
+    let pass = Pass { context, there: &there, validated: &validated, now_ms: now_ms() };
+    pass.run(memory).await
+}
+
+struct Pass<'a> {
+    context: &'a Context,
+    there: &'a Dereferenced,
+    validated: &'a Validated,
+    now_ms: u64,
+}
+
+impl Pass<'_> {
+    async fn run(&self, memory: &mut Memory) -> Result<Again, ReconcileError> {
+        let Self { context, there, validated, now_ms } = *self;
+        let names = &validated.names;
+        write::pools(context, there, validated).await?;
+        let live = setup::by_id(there.stateful_sets.iter().cloned());
+        let mut pools = look::pools(&live, &there.pods);
+        pools.extend(validated.nodes.iter().map(|(id, node)| (*id, node.inputs.pool.clone())));
+        let mut asked = look::agents(memory.agents.as_ref(), names, &there.pods, &pools).await;
+        let is_first = memory.agents.is_none();
+        let certificates = self.certificates(memory, &pools, &asked).await?;
+        if is_first {
+            asked = look::agents(memory.agents.as_ref(), names, &there.pods, &pools).await;
+        }
+        let verdicts = self.apply(&live).await?;
+        let grown = write::growth(context, there, validated).await?;
+        let racks =
+            look::racks(&context.client, validated.rack_label.as_deref(), &there.pods).await?;
+        let mut seen = look::nodes(names, &live, &there.pods, &pools, &asked, &racks, now_ms);
+        look::kafka(&context.kafka, names, memory.metadata.as_ref(), &mut seen).await;
+        if seen.partitions_known {
+            memory.metadata.clone_from(&seen.observed.metadata);
+        }
+        let desired = setup::desired(validated, &verdicts, &live, &certificates.fingerprints);
+        let mut warnings = validated.warnings.clone();
+        warnings.extend(certificates.warnings.iter().cloned());
+        warnings.extend(grown);
+        seen.assume(&desired);
+        self.decide(memory, desired, seen, &pools, warnings).await
+    }
+
+    async fn certificates(
+        &self,
+        memory: &mut Memory,
+        pools: &Pools,
+        asked: &BTreeMap<NodeId, klamm_agent::protocol::State>,
+    ) -> Result<Certificates, ReconcileError> {
+        let Self { context, there, validated, now_ms } = *self;
+        let names = &validated.names;
+        let pods = look::by_id(&there.pods);
+        let holder = |(id, pool): (&NodeId, &String)| {
+            let loaded = look::loaded(pods.get(id).copied(), asked.get(id));
+            (*id, Holder { pool: pool.clone(), loaded })
+        };
+        let holders = pools.iter().map(holder).collect();
+        let (client, cluster) = (&context.client, &there.cluster);
+        let now_s = now_ms / 1000;
+        let certificates =
+            certificates::settle(client, cluster, names, &holders, &mut memory.own, now_s).await?;
+        if let Some(identity) = &certificates.identity {
+            if memory.identity != identity.version {
+                memory.agents = Some(Agents::new(identity.tls.clone()));
+                memory.identity.clone_from(&identity.version);
+            }
+            let target = target(validated, pools, identity);
+            context.kafka.set(&names.namespace, &names.cluster, target);
+        }
+        Ok(certificates)
+    }
+
+    /// Everything but what is kept as it is, and nothing that is not wanted any more. StatefulSets of nodes that leave stay until
+    /// they may go.
+    async fn apply(
+        &self,
+        live: &BTreeMap<NodeId, StatefulSet>,
+    ) -> Result<BTreeMap<NodeId, Verdict>, ReconcileError> {
+        let manifests = build(self.validated);
+        write::manifests(self.context, self.there, &manifests).await?;
+        let mut verdicts = BTreeMap::new();
+        for (id, built) in manifests.stateful_sets {
+            let verdict = setup::keep_or_replace(live.get(&id), built);
+            write::stateful_set(self.context, live.get(&id), &verdict).await?;
+            verdicts.insert(id, verdict);
+        }
+        Ok(verdicts)
+    }
+
+    async fn decide(
+        &self,
+        memory: &Memory,
+        desired: Desired,
+        seen: Seen,
+        pools: &Pools,
+        warnings: Vec<String>,
+    ) -> Result<Again, ReconcileError> {
+        let Self { context, there, validated, now_ms } = *self;
+        let names = &validated.names;
+        let before = there.cluster.status.clone().unwrap_or_default();
+        let spec = Spec {
+            desired,
+            policy: validated.policy.clone(),
+            limits: validated.limits.clone(),
+            spread: validated.spread,
+        };
+        let progress = stored(&before)?;
+        let mut step = step::step(&seen.observed, &spec, &progress, &mut draw, now_ms);
+        let plan = step::plan(&seen.observed, &spec, &progress, now_ms);
+        let told = |step: &step::Step, failures: Vec<String>| {
+            let told = Told {
+                generation: there.cluster.metadata.generation,
+                observed: &seen.observed,
+                desired: &spec.desired,
+                pools,
+                step,
+                plan: &plan,
+                listeners: super::listeners(validated),
+                version: &there.cluster.spec.version,
+                metadata_version: seen.metadata_version.map(super::metadata_version::name),
+                warnings: warnings.clone(),
+                failures,
+            };
+            status::status(told, &before, &now(now_ms))
+        };
+        // What was decided is stored before it is done; a pass that looked at an older status than there is stores nothing.
+        let status = told(&step, Vec::new());
+        let stored = write::status(context, &there.cluster, &before, &status).await?;
+        let actor = Actor {
+            namespace: &names.namespace,
+            name: &names.cluster,
+            cluster_id: step.progress.quorum.cluster_id.map(|id| id.to_string()),
+            agents: memory.agents.as_ref(),
+            kafka: &context.kafka,
+            applier: &context.applier,
+            nodes: &seen.nodes,
+            desired: &spec.desired,
+            partitions_known: seen.partitions_known,
+            throttled: spec.limits.throttle_bytes_per_s.is_some(),
+        };
+        let actions = std::mem::take(&mut step.actions);
+        let mut progress = step.progress.clone();
+        let acted: Result<(), ActError> = actor.act(&actions, &mut progress, now_ms).await;
+        let raised = super::metadata_version::raise(context, validated, &seen, &plan).await;
+        let failures = acted.err().map(|error| error.to_string()).into_iter().chain(raised);
+        let failures: Vec<String> = failures.collect();
+        if !failures.is_empty() || progress != step.progress {
+            step.progress = progress;
+            let status = told(&step, failures);
+            write::status(context, &stored, stored.status.as_ref().unwrap_or(&before), &status)
+                .await?;
+        }
+        Ok(Again::requeue(if is_settled(&seen, &spec, &plan, &actions) { LATER } else { SOON }))
+    }
+}
+
+/// Nothing is on its way.
+fn is_settled(
+    seen: &Seen,
+    spec: &Spec,
+    plan: &crate::roller::Plan,
+    actions: &[step::Action],
+) -> bool {
+    let ready = spec.desired.nodes.keys().all(|id| seen.observed.is_in_step(*id));
+    let leaving = seen.observed.nodes.keys().any(|id| !spec.desired.nodes.contains_key(id));
+    let acts = actions.iter().any(|action| !matches!(action, step::Action::Permit(..)));
+    let rolls = !plan.steps.is_empty() || !plan.alterations.is_empty();
+    ready && !leaving && !acts && !rolls
+}
+
+fn target(validated: &Validated, pools: &Pools, identity: &certificates::Identity) -> Target {
+    let names = &validated.names;
+    let servers = |is: fn(&crate::model::Roles) -> bool, port: u16| {
+        let nodes = validated.nodes.iter().filter(|(_, node)| is(&node.inputs.roles));
+        let servers =
+            nodes.filter_map(|(id, _)| Some(format!("{}:{port}", names.host(pools.get(id)?, *id))));
+        servers.collect::<Vec<_>>().join(",")
+    };
+    let brokers = servers(|roles| roles.broker, super::names::INTERNAL_PORT);
+    let controllers = servers(|roles| roles.controller, super::names::CONTROLLER_PORT);
+    let version = format!("{} {brokers} {controllers}", identity.version);
+    Target { brokers, controllers, security: identity.security.clone(), version }
+}
+
+fn stored(status: &KafkaClusterStatus) -> Result<Progress, ReconcileError> {
+    let Some(progress) = &status.progress else { return Ok(Progress::default()) };
+    serde_json::from_value(progress.0.clone())
+        .map_err(|error| ReconcileError::Progress(error.to_string()))
+}
+
+async fn refuse(
+    context: &Context,
+    there: &Dereferenced,
+    reason: &str,
+    message: &str,
+) -> Result<(), kube::Error> {
+    let cluster: &KafkaCluster = &there.cluster;
+    let before = cluster.status.clone().unwrap_or_default();
+    let generation = cluster.metadata.generation;
+    let status = status::refused(&before, generation, reason, message, &now(now_ms()));
+    write::status(context, cluster, &before, &status).await.map(drop)
+}
+
+fn sentence(invalid: &[Invalid]) -> String {
+    let all: Vec<String> = invalid.iter().map(ToString::to_string).collect();
+    all.join("; ")
+}
+
+/// Random bits of the system.
+fn draw() -> u128 {
+    uuid::Uuid::new_v4().as_u128()
+}
+
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn now(now_ms: u64) -> Time {
+    let second = i64::try_from(now_ms / 1000).unwrap_or_default();
+    Time(Timestamp::from_second(second).unwrap_or_default())
+}
