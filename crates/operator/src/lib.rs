@@ -34,14 +34,16 @@
 //!   no log recovery is killed, no quorum is bootstrapped twice.
 //!
 //! # Non-goals
-//! No Kubernetes, no Kafka, no IO, except in [`broker_id`], which is files and locks.
+//! The core (`model`, `quorum`, `drain`, `roller`, `step`) knows no Kubernetes, no Kafka and no IO.
 #![deny(missing_docs)]
 
 pub mod broker_id;
+pub mod clock;
 pub mod context;
 pub mod controllers;
 pub mod drain;
 pub mod kafka;
+pub mod lease;
 pub mod model;
 pub mod quorum;
 pub mod roller;
