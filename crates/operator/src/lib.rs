@@ -42,12 +42,16 @@ pub mod clock;
 pub mod context;
 pub mod controllers;
 pub mod drain;
+pub mod http;
 pub mod kafka;
 pub mod lease;
+pub mod metrics;
 pub mod model;
 pub mod quorum;
 pub mod roller;
+pub mod run;
 pub mod step;
+pub mod surroundings;
 
 #[cfg(test)]
 mod simulator;
