@@ -16,6 +16,7 @@
 //! # Non-goals
 //! No client and no behaviour: those are the operator's.
 #![deny(missing_docs)]
+#![allow(clippy::duplicated_attributes, reason = "columns of one type are no duplicates")]
 #![allow(unreachable_pub, reason = "KubeSchema repeats each type within a function")]
 
 mod cluster;

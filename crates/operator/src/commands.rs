@@ -2,3 +2,4 @@
 
 pub mod broker_id;
 pub mod crds;
+pub mod run;

@@ -6,6 +6,7 @@ use kube::api::Api;
 
 use crate::apply::Applier;
 use crate::kafka::Connections;
+use crate::metrics::Metrics;
 
 /// What every controller is given.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub struct Context {
     pub settings: Settings,
     /// On OpenShift user and group ids are given to pods by the platform and must not be set.
     pub openshift: bool,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// How the operator was started.

@@ -34,22 +34,28 @@
 //!   no log recovery is killed, no quorum is bootstrapped twice.
 //!
 //! # Non-goals
-//! No Kubernetes, no Kafka, no IO, except in [`broker_id`], which is files and locks.
+//! The core (`model`, `quorum`, `drain`, `roller`, `step`) knows no Kubernetes, no Kafka and no IO.
 #![deny(missing_docs)]
 
 pub mod agents;
 pub mod apply;
 pub mod broker_id;
 pub mod ca;
+pub mod clock;
 pub mod context;
 pub mod controllers;
 pub mod drain;
+pub mod http;
 pub mod kafka;
+pub mod lease;
+pub mod metrics;
 pub mod model;
 pub mod observe;
 pub mod quorum;
 pub mod roller;
+pub mod run;
 pub mod step;
+pub mod surroundings;
 
 #[cfg(test)]
 mod simulator;

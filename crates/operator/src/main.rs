@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod commands;
+mod logging;
 
 /// Apache Kafka as the stateful thing it is: stable identity, stable disk
 #[derive(Debug, Parser)]
@@ -19,6 +20,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(Box<commands::run::Args>),
     BrokerId(Box<commands::broker_id::Args>),
     /// Print the custom resource definitions
     Crds,
@@ -26,6 +28,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Run(args) => commands::run::run(*args),
         Command::BrokerId(args) => commands::broker_id::run(&args),
         Command::Crds => {
             commands::crds::run(&mut std::io::stdout().lock()).map_err(|e| e.to_string())
