@@ -26,7 +26,7 @@ stop() {   # at once: nothing of a test cluster outlives it
 # from there would be seen by nobody else.
 at_home() {
   local pid; read -r pid _ <"$RUN/etcd.pid"
-  [[ -e /proc/$pid && $(readlink /proc/self/ns/mnt) != $(readlink "/proc/$pid/ns/mnt") ]] || return 0
+  [[ -e /proc/$pid && $(readlink /proc/self/ns/mnt) != "$(readlink "/proc/$pid/ns/mnt")" ]] || return 0
   exec nsenter --mount --target "$pid" -- "$HERE/kube" "$@"
 }
 
