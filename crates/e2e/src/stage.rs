@@ -50,7 +50,6 @@ impl<'a> Stage<'a> {
     }
 
     /// Keeps a number for the table.
-    #[expect(clippy::needless_pass_by_value, reason = "numbers, mostly")]
     pub fn number(&mut self, name: &str, value: impl std::fmt::Display, unit: &'static str) {
         let (name, value) = (name.to_owned(), value.to_string());
         println!("    {name}: {value} {unit}");

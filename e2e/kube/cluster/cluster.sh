@@ -29,6 +29,7 @@ up() {
   if whole; then
     say "up already"
   else
+    ours
     [[ ! -e /run/netns/$FABRIC && ! -e $RUN ]] || { say "removing what is left of an earlier cluster"; down; }
     mkdir -p "$RUN"
     control_plane
@@ -41,9 +42,16 @@ up() {
   say "$0 kubectl ARG...; from inside the cluster's network: $0 exec COMMAND..."
 }
 
+# A cluster that another folder ($KLAMM_KUBE_HOME) has files of is not ours to touch.
+ours() {
+  [[ -e $RUN || ! -e /run/netns/$FABRIC ]] || [[ -z $(ip netns pids "$FABRIC") ]] ||
+    die "a cluster is up whose files are not in $STORE: set KLAMM_KUBE_HOME to where they are, and take it down"
+}
+
 # Kills and removes everything, from whatever state it is in; may be called again.
 down() {
   local n p all; all=$(nodes)
+  ours
   for n in $all; do node_crash "$n"; done
   for p in "${CONTROL_PLANE[@]}"; do stop "$p"; done
   for n in $all; do shims "$n"; done

@@ -96,7 +96,7 @@ node_start() {
   await 30 "containerd on $n" ctr -a "$d/containerd.sock" version
   for image in "$IMAGES"/*.tar; do
     case $image in *.rootfs.tar) continue;; esac
-    [[ -e $d/loaded/$(basename "$image") && ! $image -nt $d/loaded/$(basename "$image") ]] || load_on "$n" "$image"
+    is_loaded "$n" "$image" || load_on "$n" "$image"
   done
   alive "$n-kubelet" || start "$n-kubelet" "$n" kubelet --config "$d/kubelet.yaml" --kubeconfig "$RUN/$n.kubeconfig" --root-dir "$d/kubelet" --cert-dir "$d/kubelet-pki" \
     --hostname-override "$n" --node-ip "$(node_ip "$n")" --node-labels "topology.kubernetes.io/zone=zone-${n#kn}" --v 1

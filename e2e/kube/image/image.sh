@@ -47,11 +47,14 @@ image_kafka() {
   mvn -q -B -f "$HERE/image/kafka-pom.xml" dependency:copy-dependencies -Dkafka.version="$version" -DoutputDirectory="$d/opt/kafka/libs" ||
     die "Maven has no Apache Kafka $version, or is not reachable"
   # shellcheck disable=SC2016
-  printf '#!/bin/sh\nexec java ${KAFKA_HEAP_OPTS:--Xmx256m} ${KAFKA_OPTS:-} -cp "/opt/kafka/libs/*" "$@"\n' >"$d/opt/kafka/bin/kafka-run-class.sh"
+  printf '#!/bin/sh\nexec java ${KAFKA_HEAP_OPTS:--Xmx256m} ${KAFKA_LOG4J_OPTS:-} ${KAFKA_OPTS:-} -cp "/opt/kafka/libs/*" "$@"\n' \
+    >"$d/opt/kafka/bin/kafka-run-class.sh"
   for pair in "${KAFKA_SCRIPTS[@]}"; do
     file=$d/opt/kafka/bin/kafka-${pair%%:*}.sh
     printf '#!/bin/sh\nexec /opt/kafka/bin/kafka-run-class.sh %s "$@"\n' "${pair#*:}" >"$file"
   done
+  # A server logs, a tool does not.
+  sed -i '1a : "${KAFKA_LOG4J_OPTS:=-Dlog4j2.configurationFile=/opt/kafka/config/log4j2.yaml}"; export KAFKA_LOG4J_OPTS' "$d/opt/kafka/bin/kafka-server-start.sh"
   chmod 755 "$d"/opt/kafka/bin/*
   cp "$HERE/image/log4j2.yaml" "$d/opt/kafka/config/log4j2.yaml"
   ln -s /usr/bin/java "$d/opt/java/openjdk/bin/java"
@@ -67,7 +70,9 @@ image_kafka() {
 image_files() {
   local base=() name d entry='' f from to
   if [[ $1 == --from ]]; then base=(--from "$IMAGES/$2.tar"); shift 2; [[ -s ${base[1]} ]] || die "no archive ${base[1]}"; fi
-  name=$1; shift; d=$(mktemp -d)
+  name=$1; shift
+  if made_of "$(archive "$name")" "${base[@]:1}" "$@"; then load "$(archive "$name")"; return; fi
+  d=$(mktemp -d)
   for f; do
     from=${f%%:*} to=/$(basename "$from"); [[ $f == *:* ]] && to=${f#*:}
     mkdir -p "$d$(dirname "$to")" && cp "$from" "$d$to" && chmod 755 "$d$to" && entry=${entry:-$to}
@@ -78,14 +83,23 @@ image_files() {
   load "$(archive "$name")"
 }
 
+# made_of ARCHIVE FILE[:PATH]...: whether it is there and newer than all it is made of.
+made_of() {
+  local archive=$1 f; shift
+  [[ -s $archive ]] || return 1
+  for f; do [[ $archive -nt ${f%%:*} ]] || return 1; done
+}
+
 # load ARCHIVE: onto every node that is up. What lies in $IMAGES is loaded by every node that starts later.
 load() {
   local n stamp; stamp=$(basename "$1")
   for n in $(nodes); do
     [[ -S $RUN/$n/containerd.sock ]] || continue
-    load_on "$n" "$1" && say "$n: $stamp"
+    is_loaded "$n" "$1" || { load_on "$n" "$1" && say "$n: $stamp"; }
   done
 }
+
+is_loaded() { [[ -e $RUN/$1/loaded/$(basename "$2") && ! $2 -nt $RUN/$1/loaded/$(basename "$2") ]]; }
 
 load_on() {
   ctr -a "$RUN/$1/containerd.sock" -n k8s.io images import "$2" >/dev/null || die "containerd on $1 takes no $2"
