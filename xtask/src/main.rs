@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod chaos;
+mod e2e;
 mod peers;
 mod test;
 mod tidy;
@@ -21,6 +22,7 @@ cargo xtask COMMAND
   peers    which real clients and servers are here; --install gets the others
   bench    side by side with peers, into docs/benchmarks.md; names of sections, --quick, --print
   chaos    kill -9 under load and check what was acknowledged; --rounds N
+  e2e      Kafka on a real Kubernetes with faults; names of scenarios, --core, --keep, --list
   tidy     sizes of files and functions, edges between crates, banned words
 ";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Some("peers") => peers::run(args),
         Some("bench") => bench::run(&args.collect::<Vec<_>>()),
         Some("chaos") => chaos::run(args),
+        Some("e2e") => e2e::run(args),
         Some("tidy") => tidy::run(),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");

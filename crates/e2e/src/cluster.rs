@@ -1,0 +1,47 @@
+//! The cluster that scenarios run on, and the images it has.
+
+use std::path::PathBuf;
+
+use crate::end::{End, Outcome};
+use crate::machines::Machines;
+
+/// Names of the images that scenarios use; on a cluster of somebody's own they must be there or pullable.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Images {
+    /// Image with `klamm-operator` and the agent
+    #[arg(long, env = "KLAMM_E2E_IMAGE_OPERATOR", default_value = "klamm.test/klamm-operator:e2e")]
+    pub operator: String,
+    /// Image with `klamm`
+    #[arg(long, env = "KLAMM_E2E_IMAGE_KLAMM", default_value = "klamm.test/klamm:e2e")]
+    pub klamm: String,
+    /// Image with `klamm-e2e`, for loads on a cluster of somebody's own
+    #[arg(long, env = "KLAMM_E2E_IMAGE_LOAD", default_value = "klamm.test/klamm-e2e:e2e")]
+    pub load: String,
+    /// Image of Apache Kafka with `klamm-operator` in it (examples/handmade/Dockerfile)
+    #[arg(long, env = "KLAMM_E2E_IMAGE_HANDMADE", default_value = "kafka-handmade:4.3.0")]
+    pub handmade: String,
+    /// Image of Apache Kafka
+    #[arg(long, env = "KLAMM_E2E_IMAGE_KAFKA", default_value = "apache/kafka:4.3.0")]
+    pub kafka: String,
+}
+
+/// A cluster that `kubectl` reaches.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The harness's program, where the cluster is the harness's.
+    pub harness: Option<PathBuf>,
+    /// What runs on it.
+    pub images: Images,
+}
+
+impl Cluster {
+    /// Its machines, to be hurt.
+    ///
+    /// # Errors
+    /// [`End::Skipped`] on a cluster of somebody's own.
+    pub fn machines(&self) -> Outcome<Machines> {
+        let why = "hurts machines, and only those of e2e/kube can be";
+        let harness = self.harness.as_deref().ok_or_else(|| End::Skipped(why.to_owned()))?;
+        Ok(Machines::new(harness))
+    }
+}

@@ -1,0 +1,44 @@
+//! `e2e/kube`, and the lock that keeps two runs from one machine.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::workspace;
+
+/// The program that makes clusters.
+#[derive(Debug)]
+pub struct Harness {
+    path: PathBuf,
+}
+
+impl Harness {
+    pub fn new() -> Self {
+        Self { path: workspace::root().join("e2e/kube/kube") }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn run(&self, args: &[&str]) -> Result<(), String> {
+        workspace::run(&self.path.display().to_string(), args)
+    }
+
+    /// Held until it is dropped; a machine has addresses for one cluster. By hand: `flock FILE COMMAND`.
+    pub fn lock(&self) -> Result<File, String> {
+        let home = workspace::output(&self.path.display().to_string(), &["home"])?;
+        let path = Path::new(home.trim()).join("lock");
+        let at = |error: std::io::Error| format!("xtask: e2e: {}: {error}", path.display());
+        std::fs::create_dir_all(home.trim()).map_err(at)?;
+        let file = File::create(&path).map_err(at)?;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                eprintln!("xtask: waiting for another run, which holds {}", path.display());
+            }
+            Err(TryLockError::Error(error)) => return Err(at(error)),
+        }
+        file.lock().map_err(at)?;
+        Ok(file)
+    }
+}
