@@ -27,6 +27,8 @@
 pub mod client;
 pub mod cluster;
 mod error;
+pub mod security;
 pub mod server;
+mod stream;
 
-pub use error::KafkaError;
+pub use error::{Fault, KafkaError, TlsProblem};
