@@ -45,10 +45,13 @@ pub async fn run(places: Places, listen: Option<SocketAddr>) -> Result<u8, Strin
     let unix = socket::bind(&places.run_dir);
     let unix =
         unix.map_err(|error| format!("{}: {error}", socket::path(&places.run_dir).display()))?;
-    tokio::spawn(http::serve(bind(listen)?, shared.clone()));
+    let listener = bind(listen)?;
     tokio::spawn(socket::serve(unix, shared.clone()));
-    tokio::spawn(watch(shared.clone()));
     let mut agent = Agent { places, shared, children, running: BTreeMap::new() };
+    // Before anybody can ask or permit.
+    agent.look().await;
+    tokio::spawn(http::serve(listener, agent.shared.clone()));
+    tokio::spawn(watch(agent.shared.clone()));
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -227,10 +230,14 @@ impl Agent {
     async fn tick(&mut self) {
         self.shared.read_certificate(&self.places.tls_dir);
         if self.shared.life(|life, _| life.is_idle()) {
-            let disks = self.read_disks().await;
-            self.shared.life(|life, now_ms| life.handle_disks(disks, now_ms));
+            self.look().await;
         }
         self.shared.life(Life::handle_tick);
+    }
+
+    async fn look(&self) {
+        let disks = self.read_disks().await;
+        self.shared.life(|life, now_ms| life.handle_disks(disks, now_ms));
     }
 
     /// On another thread: a disk may take long to answer.

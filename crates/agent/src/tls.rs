@@ -60,10 +60,11 @@ impl Pems {
     /// # Errors
     /// A sentence.
     pub fn tls(&self) -> Result<Tls, String> {
+        let server = self.server()?;
         let own = ClientCertificate { chain: &self.keystore, key: &self.keystore };
         let kafka =
             KafkaTls::new(&self.truststore, Some(&own)).map_err(|error| error.to_string())?;
-        Ok(Tls { server: self.server()?, kafka })
+        Ok(Tls { server, kafka })
     }
 
     fn server(&self) -> Result<Arc<ServerConfig>, String> {
