@@ -24,6 +24,7 @@
 //! Consumer groups, retries and batching on the client's side: that is what librdkafka is for.
 #![deny(missing_docs)]
 
+pub mod admin;
 pub mod client;
 pub mod cluster;
 mod error;

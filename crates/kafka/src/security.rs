@@ -12,6 +12,8 @@ pub use sasl::{Mechanism, Sasl};
 #[cfg(feature = "tls")]
 pub use scram::ScramMechanism;
 #[cfg(feature = "tls")]
+pub(crate) use scram::salted_password;
+#[cfg(feature = "tls")]
 pub use tls::{ClientCertificate, Tls};
 
 /// What connections of a client are protected by. The default is nothing: `PLAINTEXT` in Kafka's words.
