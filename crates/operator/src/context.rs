@@ -1,9 +1,5 @@
 //! What every controller is given.
 
-use k8s_openapi::NamespaceResourceScope;
-use kube::Resource;
-use kube::api::Api;
-
 use crate::apply::Applier;
 use crate::kafka::Connections;
 use crate::metrics::Metrics;
@@ -34,27 +30,6 @@ pub struct Settings {
     pub klamm_image: String,
     /// Namespaces that are looked at; all if there are none.
     pub namespaces: Vec<String>,
-}
-
-impl Context {
-    /// The namespaces that are looked at, each on its own; none stands for all of them.
-    pub fn namespaces(&self) -> Vec<Option<String>> {
-        if self.settings.namespaces.is_empty() {
-            return vec![None];
-        }
-        self.settings.namespaces.iter().cloned().map(Some).collect()
-    }
-
-    /// A kind of object in a namespace, or in all.
-    pub fn api<K>(&self, namespace: Option<&str>) -> Api<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-    {
-        match namespace {
-            None => Api::all(self.client.clone()),
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-        }
-    }
 }
 
 impl std::fmt::Debug for Context {

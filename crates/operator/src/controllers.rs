@@ -10,8 +10,5 @@ use crate::context::Context;
 
 /// Runs every controller, until told to end and what is under way is done.
 pub async fn run(context: Context, shutdown: CancellationToken) {
-    tokio::join!(
-        cluster::run(context.clone(), shutdown.clone()),
-        gateway::run(context, shutdown),
-    );
+    tokio::join!(cluster::run(context.clone(), shutdown.clone()), gateway::run(context, shutdown),);
 }

@@ -27,6 +27,7 @@ use super::{Dereferenced, Invalid, Validated, build, dereference, validate, writ
 use crate::agents::Agents;
 use crate::context::Context;
 use crate::kafka::Target;
+use crate::metrics::Outcome;
 use crate::model::{Desired, Metadata, NodeId};
 use crate::step::{self, Progress, Spec};
 
@@ -86,29 +87,29 @@ pub async fn reconcile(
     namespace: &str,
     name: &str,
     memory: &mut Memory,
-) -> Result<Again, ReconcileError> {
+) -> Result<(Again, Outcome), ReconcileError> {
     let Some(there) = dereference::dereference(context, namespace, name).await? else {
         context.kafka.remove(namespace, name);
-        return Ok(Again::await_change());
+        return Ok((Again::await_change(), Outcome::Fine));
     };
     if there.cluster.metadata.deletion_timestamp.is_some() {
         context.kafka.remove(namespace, name);
-        return Ok(Again::await_change());
+        return Ok((Again::await_change(), Outcome::Fine));
     }
     if there.cluster.spec.paused {
         refuse(context, &there, "Paused", "spec.paused is true").await?;
-        return Ok(Again::await_change());
+        return Ok((Again::await_change(), Outcome::Fine));
     }
     let validated = match validate(&there) {
         Ok(validated) => validated,
         Err(invalid) => {
             write::pools_refused(context, &there, &invalid).await?;
             refuse(context, &there, "Invalid", &sentence(&invalid)).await?;
-            return Ok(Again::requeue(LATER));
+            return Ok((Again::requeue(LATER), Outcome::Refused));
         }
     };
     let pass = Pass { context, there: &there, validated: &validated, now_ms: now_ms() };
-    pass.run(memory).await
+    Ok((pass.run(memory).await?, Outcome::Fine))
 }
 
 struct Pass<'a> {

@@ -4,31 +4,30 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::future::join_all;
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use klamm_crd::{Conditions as _, KafkaCluster, KafkaClusterStatus, KafkaNodePool};
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::controller::{Action, Config};
+use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, watcher};
 use kube::{Resource, ResourceExt as _};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::super::drive::{Failed, apis, drive};
 use super::reconcile::{Memory, ReconcileError, reconcile};
 use super::{names, reconcile};
 use crate::context::Context;
+use crate::metrics::Outcome;
 
-/// Clusters that are looked at together.
-const TOGETHER: u16 = 16;
 /// A pass that takes longer is given up; the next one begins from the beginning.
 const PASS_TIME_MAX: Duration = Duration::from_secs(60);
-/// After a pass that failed, doubling.
-const AGAIN_MIN: Duration = Duration::from_millis(500);
-const AGAIN_MAX: Duration = Duration::from_secs(30);
+/// After a pass that looked at an old state.
+const AGAIN: Duration = Duration::from_millis(200);
 
 type Meta<K> = PartialObjectMeta<K>;
 type Cluster = Meta<KafkaCluster>;
@@ -37,49 +36,60 @@ type Cluster = Meta<KafkaCluster>;
 #[derive(Debug, Default)]
 struct Kept {
     memory: Memory,
-    failures: u32,
+    has_failed: bool,
 }
 
-struct Shared {
-    context: Context,
-    kept: Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<Kept>>>>,
-}
+type All = Arc<Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<Kept>>>>>;
 
 /// Looks after all clusters until it is told to stop; a pass that was begun is ended first.
 pub async fn run(context: Context, shutdown: CancellationToken) {
-    let shared = Arc::new(Shared { context, kept: Mutex::default() });
-    let namespaces = shared.context.namespaces();
-    let each = namespaces.into_iter().map(|namespace| {
-        controller(&shared.context, namespace.as_deref(), shutdown.clone())
-            .run(pass, |_, never, _| match *never {}, Arc::clone(&shared))
-            .for_each(|result| async move {
-                if let Err(error) = result {
-                    // Of the watches; they begin anew by themselves.
-                    tracing::debug!(%error, "watch");
-                }
-            })
+    let all = All::default();
+    let each = apis::<Cluster>(&context).into_iter().enumerate().map(|(index, clusters)| {
+        let controller =
+            related(Controller::new(clusters, watcher::Config::default()), index, &context);
+        let all = Arc::clone(&all);
+        let look = move |cluster: Arc<Cluster>, context: Context| {
+            let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+            let kept = kept(&all, &namespace, &name);
+            async move { pass(&context, &namespace, &name, &mut *kept.lock().await).await }
+        };
+        drive(controller, "KafkaCluster", context.clone(), shutdown.clone(), look)
     });
     join_all(each).await;
 }
 
-/// Of one namespace, or of all. Nothing but metadata is kept of what is watched.
-fn controller(
+/// Looks at a cluster again when anything of it changes. Nothing but metadata is kept of what is watched.
+fn related(
+    mut controller: Controller<Cluster>,
+    index: usize,
     context: &Context,
-    namespace: Option<&str>,
-    shutdown: CancellationToken,
 ) -> Controller<Cluster> {
-    let all = watcher::Config::default;
-    let labelled = || watcher::Config::default().labels(names::LABEL_CLUSTER);
-    Controller::new(context.api(namespace), all())
-        .with_config(Config::default().concurrency(TOGETHER))
-        .watches(context.api(namespace), all(), |pool| cluster_of_pool(&pool))
-        .watches(context.api(namespace), labelled(), |o: Meta<StatefulSet>| cluster_of(&o))
-        .watches(context.api(namespace), labelled(), |o: Meta<Pod>| cluster_of(&o))
-        .watches(context.api(namespace), labelled(), |o: Meta<PersistentVolumeClaim>| {
-            cluster_of(&o)
-        })
-        .watches(context.api(namespace), labelled(), |o: Meta<Secret>| cluster_of(&o))
-        .graceful_shutdown_on(shutdown.cancelled_owned())
+    if let Some(pools) = apis::<DeserializeGuard<KafkaNodePool>>(context).into_iter().nth(index) {
+        controller =
+            controller.watches(pools, watcher::Config::default(), |pool| cluster_of_pool(&pool));
+    }
+    controller = labelled::<StatefulSet>(controller, index, context);
+    controller = labelled::<Pod>(controller, index, context);
+    controller = labelled::<PersistentVolumeClaim>(controller, index, context);
+    labelled::<Secret>(controller, index, context)
+}
+
+fn labelled<K>(
+    controller: Controller<Cluster>,
+    index: usize,
+    context: &Context,
+) -> Controller<Cluster>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + Send
+        + 'static,
+    Meta<K>: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+{
+    let Some(api) = apis::<Meta<K>>(context).into_iter().nth(index) else { return controller };
+    let labelled = watcher::Config::default().labels(names::LABEL_CLUSTER);
+    controller.watches(api, labelled, |object| cluster_of(&object))
 }
 
 fn cluster_of<K: Resource>(object: &K) -> Option<ObjectRef<Cluster>> {
@@ -93,33 +103,34 @@ fn cluster_of_pool(pool: &DeserializeGuard<KafkaNodePool>) -> Option<ObjectRef<C
 }
 
 async fn pass(
-    cluster: Arc<Cluster>,
-    shared: Arc<Shared>,
-) -> Result<Action, std::convert::Infallible> {
-    let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-    let kept = shared.kept(&namespace, &name);
-    let mut kept = kept.lock().await;
-    let passing = reconcile(&shared.context, &namespace, &name, &mut kept.memory);
-    let error = match tokio::time::timeout(PASS_TIME_MAX, Box::pin(passing)).await {
-        Ok(Ok(again)) => {
-            kept.failures = 0;
-            return Ok(again);
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    kept: &mut Kept,
+) -> Result<(Action, Outcome), Failed> {
+    let passing = Box::pin(reconcile(context, namespace, name, &mut kept.memory));
+    let error = match tokio::time::timeout(PASS_TIME_MAX, passing).await {
+        Ok(Ok(done)) => {
+            kept.has_failed = false;
+            return Ok(done);
         }
         Ok(Err(error)) => error,
         Err(_) => ReconcileError::TimedOut,
     };
-    kept.failures += 1;
-    let again = AGAIN_MIN.saturating_mul(1 << kept.failures.min(10)).min(AGAIN_MAX);
     if error.is_conflict() {
         tracing::debug!(namespace, name, %error, "looked at an old state");
-        return Ok(Action::requeue(AGAIN_MIN));
+        return Ok((Action::requeue(AGAIN), Outcome::Fine));
     }
-    tracing::warn!(namespace, name, %error, "failed; tried again in {again:?}");
     // The first failure may be a passing one.
-    if kept.failures > 1 {
-        tell(&shared.context, &namespace, &name, &error).await;
+    if std::mem::replace(&mut kept.has_failed, true) {
+        tell(context, namespace, name, &error).await;
     }
-    Ok(Action::requeue(again))
+    Err(Failed(error.to_string()))
+}
+
+fn kept(all: &All, namespace: &str, name: &str) -> Arc<tokio::sync::Mutex<Kept>> {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(all.entry((namespace.to_owned(), name.to_owned())).or_default())
 }
 
 /// Says in the status that passes fail, as far as that goes.
@@ -133,12 +144,5 @@ async fn tell(context: &Context, namespace: &str, name: &str, error: &ReconcileE
     let patch = Patch::Merge(json!({ "status": { "conditions": conditions } }));
     if let Err(error) = api.patch_status(name, &PatchParams::default(), &patch).await {
         tracing::debug!(namespace, name, %error, "could not be told");
-    }
-}
-
-impl Shared {
-    fn kept(&self, namespace: &str, name: &str) -> Arc<tokio::sync::Mutex<Kept>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(kept.entry((namespace.to_owned(), name.to_owned())).or_default())
     }
 }

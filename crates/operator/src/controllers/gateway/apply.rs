@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use super::build::Built;
 use super::validate::Problem;
 use super::{Applied, names};
-use crate::controllers::drive::Failed;
 use crate::apply::FIELD_MANAGER;
+use crate::controllers::drive::Failed;
 
 /// Applies everything, the pods last.
 pub(super) async fn apply(

@@ -14,8 +14,8 @@ use serde_json::json;
 
 use super::names;
 use super::validate::Problem;
-use crate::controllers::drive::Failed;
 use crate::apply::FIELD_MANAGER;
+use crate::controllers::drive::Failed;
 use verdict::{Verdict, verdict};
 
 /// What Kubernetes says of a gateway's objects.
