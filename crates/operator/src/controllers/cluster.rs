@@ -7,7 +7,7 @@
 //!               [Invalid]                              setup::desired --> step::Spec
 //! ```
 //!
-//! Everything here is pure: the same objects, the same answer.
+//! All of the above is pure: the same objects, the same answer. `reconcile` draws the loop around it.
 
 pub mod act;
 pub mod build;
