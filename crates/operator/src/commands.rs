@@ -2,4 +2,5 @@
 
 pub mod broker_id;
 pub mod crds;
+pub mod plan;
 pub mod run;

@@ -21,6 +21,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<commands::run::Args>),
+    Plan(commands::plan::Args),
     BrokerId(Box<commands::broker_id::Args>),
     /// Print the custom resource definitions
     Crds,
@@ -29,6 +30,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => commands::run::run(*args),
+        Command::Plan(args) => commands::plan::run(&args),
         Command::BrokerId(args) => commands::broker_id::run(&args),
         Command::Crds => {
             commands::crds::run(&mut std::io::stdout().lock()).map_err(|e| e.to_string())
