@@ -6,9 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::common::{opaque, yes};
+use crate::common::yes;
 use crate::{Config, Listener, Rollout, SecretRef};
 
 /// An Apache Kafka cluster. Its nodes are declared by KafkaNodePools that name it.
@@ -213,28 +212,10 @@ pub struct KafkaClusterStatus {
     /// Every restart that is due, in its order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanStatus>,
-    /// What the operator keeps of the quorum and the roll between two looks. Not to be edited.
+    /// What the operator keeps of the quorum and the roll between two looks, as JSON: Kubernetes would round its numbers. Not to be
+    /// edited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<ClusterProgress>,
-}
-
-/// The operator's own.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ClusterProgress(pub Value);
-
-impl JsonSchema for ClusterProgress {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ClusterProgress".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        opaque(generator)
-    }
+    pub progress: Option<String>,
 }
 
 /// Where clients connect.

@@ -135,11 +135,6 @@ pub(crate) fn opaque_list(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Whatever the operator keeps for itself.
-pub(crate) fn opaque(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "object", "nullable": true, "x-kubernetes-preserve-unknown-fields": true })
-}
-
 pub(crate) fn yes() -> bool {
     true
 }

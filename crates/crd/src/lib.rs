@@ -33,9 +33,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 pub use cluster::{
-    Authorization, CertificatePolicy, Certificates, Claim, ClusterProgress, KafkaCluster,
-    KafkaClusterSpec, KafkaClusterStatus, ListenerStatus, NodeStatus, PlanStatus, PlannedRestart,
-    Rack, Reassignment,
+    Authorization, CertificatePolicy, Certificates, Claim, KafkaCluster, KafkaClusterSpec,
+    KafkaClusterStatus, ListenerStatus, NodeStatus, PlanStatus, PlannedRestart, Rack, Reassignment,
 };
 pub use common::{ClusterRef, Config, PodTemplate, SecretKeyRef, SecretRef};
 pub use condition::{Condition, Conditions};

@@ -293,8 +293,7 @@ fn target(validated: &Validated, pools: &Pools, identity: &certificates::Identit
 
 fn stored(status: &KafkaClusterStatus) -> Result<Progress, ReconcileError> {
     let Some(progress) = &status.progress else { return Ok(Progress::default()) };
-    serde_json::from_value(progress.0.clone())
-        .map_err(|error| ReconcileError::Progress(error.to_string()))
+    serde_json::from_str(progress).map_err(|error| ReconcileError::Progress(error.to_string()))
 }
 
 async fn refuse(

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use klamm_crd::{
-    ClusterProgress, Conditions as _, KafkaClusterStatus, ListenerStatus, NodeStatus, PlanStatus,
-    PlannedRestart,
+    Conditions as _, KafkaClusterStatus, ListenerStatus, NodeStatus, PlanStatus, PlannedRestart,
 };
 
 use crate::model::{Desired, Disk, NodeId, Observed, PodState};
@@ -63,8 +62,8 @@ pub fn status(told: Told<'_>, before: &KafkaClusterStatus, now: &Time) -> KafkaC
 }
 
 /// As it is stored.
-pub fn progress(progress: &Progress) -> ClusterProgress {
-    ClusterProgress(serde_json::to_value(progress).expect("plain data with text as keys"))
+pub fn progress(progress: &Progress) -> String {
+    serde_json::to_string(progress).expect("plain data with text as keys")
 }
 
 /// A cluster of which nothing could be touched: the reason, and what is left of the status before.
@@ -158,11 +157,21 @@ fn progressing(told: &Told<'_>) -> (bool, &'static str, String) {
     if observed.partitions().iter().any(crate::model::Partition::is_moving) {
         return (true, "MovingReplicas", "replicas are on the move".to_owned());
     }
+    let starting = |id: &&NodeId| {
+        let node = observed.nodes.get(id);
+        node.is_none_or(|node| !matches!(node.pod.state, PodState::Ready | PodState::Stuck { .. }))
+    };
+    if let Some(node) = desired.nodes.keys().find(starting) {
+        return (true, "Starting", format!("node {node} is {}", state(observed, *node)));
+    }
     (false, "UpToDate", "everything is as it was asked for".to_owned())
 }
 
 /// Something is not as it should be, although clients may be served.
 fn degraded(told: &Told<'_>) -> (bool, &'static str, String) {
+    if told.observed.metadata.is_none() {
+        return (true, "Unreachable", "Kafka does not answer, or not yet".to_owned());
+    }
     let behind = told.observed.partitions().iter().filter(|p| p.isr.len() < p.replicas.len());
     let behind = behind.filter(|p| !p.is_moving()).count();
     if let Some(failure) = told.failures.first() {
