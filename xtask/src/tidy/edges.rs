@@ -18,12 +18,14 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ("log-kafka", &["klamm-kafka", "klamm-mqtt*", "klamm-amqp*", "klamm-broker"], LOG_WHY),
     ("broker", &["klamm-log-kafka", "kube*"], "the broker reaches a log through the trait"),
     ("klamm", &["kube*", "k8s-openapi", "klamm-operator"], KLAMM_WHY),
+    ("e2e", &["kube*", "k8s-openapi", "klamm-operator", "klamm-broker"], E2E_WHY),
     ("operator", &["klamm-broker", "klamm-log*", "klamm-mqtt*", "klamm-amqp*"], OPERATOR_WHY),
 ];
 const PROTO: &[&str] = &["tokio*", "klamm*", "rdkafka*", "mio", "socket2", "rustls*"];
 const PROTO_WHY: &str = "a proto crate knows no IO, no clock and no other crate of ours";
 const PROTOCOL_WHY: &str = "protocol crates know neither each other nor the log";
 const KLAMM_WHY: &str = "`cargo run` must not compile Kubernetes code";
+const E2E_WHY: &str = "what is tested is told from outside, as a user would";
 const OPERATOR_WHY: &str = "the operator runs Kafka; it is no messenger";
 const LOG_WHY: &str = "a log knows record batches and no server";
 
