@@ -63,6 +63,8 @@ impl Namespace {
     /// # Errors
     /// What `kubectl` says, also when a finalizer keeps it.
     pub fn remove(&self) -> Result<(), String> {
+        // Pods may have minutes for their end, which nobody needs here. Without the namespace there are none.
+        let _ = self.kubectl(&["delete", "pods", "--all", "--grace-period=1", "--wait=false"]);
         let arguments = ["delete", "namespace", &self.name, "--ignore-not-found", "--timeout=180s"];
         kubectl(&arguments, None).map(drop)
     }

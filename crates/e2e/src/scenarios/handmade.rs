@@ -91,13 +91,13 @@ fn bootstrap(here: &Namespace) -> String {
 
 /// Three pods that are Ready and stay, and every replica in sync.
 fn settled(here: &Namespace, load: &mut Load) -> Result<(), String> {
-    until("three pods Ready and none on its way out", PATIENCE * 2, || {
+    until("three pods Ready and none on its way out", PATIENCE, || {
         let pods = here.pods(BROKERS)?;
         let good = pods.len() == 3 && pods.iter().all(|pod| pod.ready && !pod.deleting);
         let told: Vec<String> = pods.iter().map(Pod::to_string).collect();
         if good { Ok(()) } else { Err(told.join("; ")) }
     })?;
-    load.full(PATIENCE * 2).map(drop)
+    load.full(PATIENCE).map(drop)
 }
 
 /// Half of the time with all the time a pod has for its end, half with a second: killed in the middle of it.
