@@ -97,9 +97,8 @@ node_start() {
   node_exists "$n"
   alive "$n-containerd" || start "$n-containerd" "$n" containerd --config "$d/containerd.toml"
   await 30 "containerd on $n" ctr -a "$d/containerd.sock" version
-  for image in "$IMAGES"/*.tar; do
-    case $image in *.rootfs.tar) continue;; esac
-    is_loaded "$n" "$image" || load_on "$n" "$image"
+  for image in "$IMAGES/pause.tar" "$IMAGES/kafka-$KAFKA.tar" "$RUN"/images/*.tar; do
+    [[ ! -e $image ]] || is_loaded "$n" "$image" || load_on "$n" "$image"
   done
   alive "$n-kubelet" || start "$n-kubelet" "$n" kubelet --config "$d/kubelet.yaml" --kubeconfig "$RUN/$n.kubeconfig" --root-dir "$d/kubelet" --cert-dir "$d/kubelet-pki" \
     --hostname-override "$n" --node-ip "$(node_ip "$n")" --node-labels "topology.kubernetes.io/zone=zone-${n#kn}" --v 1
