@@ -19,8 +19,8 @@ pub(super) fn read(log: &str) -> Vec<Registration> {
 }
 
 fn registration(line: &str) -> Option<Registration> {
-    let (_, rest) = line.split_once("RegisterBrokerRecord for broker ")?;
-    let (id, rest) = rest.split_once(':')?;
+    let (_, rest) = line.split_once("Replayed ")?.1.split_once("RegisterBrokerRecord(brokerId=")?;
+    let (id, rest) = rest.split_once(',')?;
     let (_, epoch) = rest.split_once("brokerEpoch=")?;
     let (_, address) = rest.split_once("host='")?;
     Some(Registration {
@@ -58,7 +58,7 @@ mod tests {
 
     fn line(id: u32, epoch: u64, address: &str) -> String {
         format!(
-            "[2026-11-25 03:27:19,472] INFO Replayed RegisterBrokerRecord for broker {id}: \
+            "INFO Replayed RegisterBrokerRecord establishing a new incarnation of broker {id}: \
              RegisterBrokerRecord(brokerId={id}, incarnationId=a, brokerEpoch={epoch}, \
              endPoints=[BrokerEndpoint(name='PLAINTEXT', host='{address}', port=9092)])\n"
         )
