@@ -1,6 +1,8 @@
 //! The cluster that scenarios run on, and the images it has.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::end::{End, Outcome};
 use crate::machines::Machines;
@@ -32,9 +34,26 @@ pub struct Cluster {
     pub harness: Option<PathBuf>,
     /// What runs on it.
     pub images: Images,
+    /// Machines were asked for, so some may be hurt.
+    hurt: Arc<AtomicBool>,
 }
 
 impl Cluster {
+    /// One that `kubectl` reaches already.
+    pub fn new(harness: Option<PathBuf>, images: Images) -> Self {
+        Self { harness, images, hurt: Arc::default() }
+    }
+
+    /// Every machine as it should be, whatever a scenario did to some.
+    pub(crate) fn restore(&self) -> Result<(), String> {
+        match &self.harness {
+            Some(harness) if self.hurt.swap(false, Ordering::Relaxed) => {
+                Machines::new(harness).restore()
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Its machines, to be hurt.
     ///
     /// # Errors
@@ -42,6 +61,7 @@ impl Cluster {
     pub fn machines(&self) -> Outcome<Machines> {
         let why = "hurts machines, and only those of e2e/kube can be";
         let harness = self.harness.as_deref().ok_or_else(|| End::Skipped(why.to_owned()))?;
+        self.hurt.store(true, Ordering::Relaxed);
         Ok(Machines::new(harness))
     }
 }

@@ -19,11 +19,7 @@ use crate::load::{Load, Spec, Window};
 use crate::machines::Machines;
 use crate::pod::Pod;
 use crate::stage::Stage;
-use crate::wait::until;
-
-/// Until a broker is back. A session that has to run out (9 s), a machine that has to be noticed (16 s) and a pod that has
-/// to be evicted (10 s) come before a start of seconds.
-const BACK: Duration = Duration::from_secs(180);
+use crate::wait::{PATIENCE, until};
 
 /// How long a machine stays away: longer than Kubernetes waits before it evicts.
 const AWAY: Duration = Duration::from_secs(60);
@@ -89,7 +85,7 @@ impl Fault {
 pub fn faults(stage: &mut Stage<'_>, target: &dyn Target, which: &[Fault]) -> Outcome {
     let machines = stage.cluster().machines()?;
     let mut load = Load::start(stage, target.namespace(), &Spec::new(&target.bootstrap()))?;
-    load.full(BACK)?;
+    load.full(PATIENCE)?;
     for fault in which {
         let mut strike = Strike::new(&mut load, target, &machines, *fault)?;
         let struck = strike.run().map_err(|error| match error {
@@ -147,7 +143,7 @@ impl<'a> Strike<'a> {
     fn run(&mut self) -> Outcome<Struck> {
         let from = self.strike()?;
         let ready_ms = self.ready(from)?;
-        let full_ms = self.load.full_since(from, BACK)?.as_millis() as u64;
+        let full_ms = self.load.full_since(from, PATIENCE)?.as_millis() as u64;
         self.same()?;
         Ok(Struck { ready_ms, full_ms, window: self.load.window()? })
     }
@@ -174,7 +170,7 @@ impl<'a> Strike<'a> {
             }
             Fault::WireCut => {
                 self.machines.cut(node)?;
-                until("Kubernetes noticing", BACK, || {
+                until("Kubernetes noticing", PATIENCE, || {
                     let pod = here.pod(&self.name)?;
                     if pod.ready { Err(pod.to_string()) } else { Ok(()) }
                 })?;
@@ -188,11 +184,11 @@ impl<'a> Strike<'a> {
     fn ready(&self, from: Instant) -> Result<u64, String> {
         let here = self.target.namespace();
         if self.fault != Fault::WireCut {
-            let back = here.back_since(from, &self.name, &self.before, BACK)?;
+            let back = here.back_since(from, &self.name, &self.before, PATIENCE)?;
             return Ok(back.as_millis() as u64);
         }
         // It may never have stopped.
-        until(&format!("pod {} Ready again", self.name), BACK, || {
+        until(&format!("pod {} Ready again", self.name), PATIENCE, || {
             let pod = here.pod(&self.name)?;
             if pod.ready && !pod.deleting { Ok(()) } else { Err(pod.to_string()) }
         })?;

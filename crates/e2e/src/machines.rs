@@ -79,11 +79,7 @@ impl Machines {
         self.run(&["kill", namespace.name(), pod, command]).map(drop)
     }
 
-    /// Every machine as it should be, whatever a scenario left.
-    ///
-    /// # Errors
-    /// What the harness says.
-    pub fn restore(&self) -> Result<(), String> {
+    pub(crate) fn restore(&self) -> Result<(), String> {
         for node in self.all()? {
             self.heal(&node)?;
             self.start(&node)?;

@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> ExitCode {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let seed = args.seed.unwrap_or_else(clock);
     println!("{} scenarios, --seed {seed}", wanted.len());
-    let cluster = Cluster { harness: args.harness.clone(), images: args.images.clone() };
+    let cluster = Cluster::new(args.harness.clone(), args.images.clone());
     let rows: Vec<Row> =
         wanted.iter().map(|scenario| one(args, &cluster, scenario, seed)).collect();
     table(&rows);
@@ -143,9 +143,7 @@ fn watched(
 
 /// Machines as they should be, and the scenario's namespaces gone.
 fn tidy(stage: &Stage<'_>, keep: bool) -> Result<(), String> {
-    if let Ok(machines) = stage.cluster().machines() {
-        machines.restore()?;
-    }
+    stage.cluster().restore()?;
     if keep {
         return Ok(());
     }

@@ -27,6 +27,6 @@ const fn minutes(minutes: u64) -> Duration {
 
 /// All scenarios, in the order they run.
 pub const ALL: &[Scenario] = &[
-    Scenario { name: "baseline", core: false, limit: minutes(20), run: baseline::faults },
-    Scenario { name: "handmade", core: true, limit: minutes(20), run: handmade::run },
+    Scenario { name: "baseline", core: false, limit: minutes(40), run: baseline::faults },
+    Scenario { name: "handmade", core: true, limit: minutes(40), run: handmade::run },
 ];

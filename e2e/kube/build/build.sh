@@ -22,7 +22,7 @@ build() {
   built etcd "$ETCD" || build_main etcd "$ETCD" go.etcd.io/etcd/server/v3
   built coredns "$COREDNS" || build_main coredns "$COREDNS" github.com/coredns/coredns
   [[ -s $IMAGES/pause.tar ]] || image_pause
-  [[ -s $IMAGES/kafka-$KAFKA.tar ]] || image_kafka "$KAFKA"
+  [[ -s $IMAGES/kafka-$KAFKA.tar && $(cat "$IMAGES/kafka-$KAFKA.recipe" 2>/dev/null) == "$(recipe)" ]] || image_kafka "$KAFKA"
 }
 
 # Kubernetes is no module that others can depend on as it is: it replaces its staging modules by folders of its own

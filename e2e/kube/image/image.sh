@@ -1,7 +1,10 @@
 # shellcheck shell=bash
 # Images without a daemon and without a registry: archives that containerd imports.
 
-archive() { echo "$IMAGES/$(tr '/:' '__' <<<"$1").tar"; }   # archive IMAGE
+archive() { echo "$RUN/images/$(tr '/:' '__' <<<"$1").tar"; }   # archive IMAGE
+
+# What Kafka's image is made by: when that changes it is made anew.
+recipe() { cat "$HERE"/image/{image.sh,image.py,kafka-pom.xml,log4j2.yaml} | sha256sum | cut -c1-16; }
 
 image_pause() {
   local d; d=$(mktemp -d)
@@ -62,6 +65,7 @@ image_kafka() {
     --passwd appuser:1000 --user 1000 --env PATH=/opt/java/openjdk/bin:/usr/local/bin:/usr/bin:/bin --env JAVA_HOME=/opt/java/openjdk \
     --env KAFKA_HOME=/opt/kafka --own 1000:opt/kafka --own 1000:var/lib/kafka --own 1000:mnt/shared \
     --entrypoint /opt/kafka/bin/kafka-server-start.sh --output "$IMAGES/kafka-$version.tar"
+  recipe >"$IMAGES/kafka-$version.recipe"
   rm -rf "$d"
 }
 
@@ -72,7 +76,7 @@ image_files() {
   if [[ $1 == --from ]]; then base=(--from "$IMAGES/$2.tar"); shift 2; [[ -s ${base[1]} ]] || die "no archive ${base[1]}"; fi
   name=$1; shift
   if made_of "$(archive "$name")" "${base[@]:1}" "$@"; then load "$(archive "$name")"; return; fi
-  d=$(mktemp -d)
+  d=$(mktemp -d) && mkdir -p "$RUN/images"
   for f; do
     from=${f%%:*} to=/$(basename "$from"); [[ $f == *:* ]] && to=${f#*:}
     mkdir -p "$d$(dirname "$to")" && cp "$from" "$d$to" && chmod 755 "$d$to" && entry=${entry:-$to}
@@ -90,9 +94,12 @@ made_of() {
   for f; do [[ $archive -nt ${f%%:*} ]] || return 1; done
 }
 
-# load ARCHIVE: onto every node that is up. What lies in $IMAGES is loaded by every node that starts later.
+# load ARCHIVE: onto every node that is up, and onto each that starts later.
 load() {
   local n stamp; stamp=$(basename "$1")
+  [[ -s $1 ]] || die "no archive $1"
+  mkdir -p "$RUN/images"
+  [[ $1 == "$RUN/images/"* ]] || ln -sf "$(readlink -f "$1")" "$RUN/images/$stamp"
   for n in $(nodes); do
     [[ -S $RUN/$n/containerd.sock ]] || continue
     is_loaded "$n" "$1" || { load_on "$n" "$1" && say "$n: $stamp"; }

@@ -48,7 +48,8 @@ impl Arguments {
                 }
                 "--core" => passed.push(argument),
                 "--nodes" => {
-                    parsed.nodes = number()?.parse().map_err(|_| "xtask: e2e: too many")?
+                    let nodes = number()?.parse();
+                    parsed.nodes = nodes.map_err(|_| "xtask: e2e: too many nodes")?;
                 }
                 "--seed" => passed.extend(["--seed".to_owned(), number()?]),
                 "--help" | "-h" => return Ok(None),

@@ -20,6 +20,7 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ("klamm", &["kube*", "k8s-openapi", "klamm-operator"], KLAMM_WHY),
     ("operator-core", &["kube*", "k8s-openapi", "tokio*", "klamm*"], CORE_WHY),
     ("crd", &["tokio*", "klamm*"], CRD_WHY),
+    ("e2e", &["kube*", "k8s-openapi", "klamm-operator", "klamm-broker"], E2E_WHY),
     ("operator", &["klamm-broker", "klamm-log*", "klamm-mqtt*", "klamm-amqp*"], OPERATOR_WHY),
 ];
 const PROTO: &[&str] = &["tokio*", "klamm*", "rdkafka*", "mio", "socket2", "rustls*"];
@@ -28,6 +29,7 @@ const PROTOCOL_WHY: &str = "protocol crates know neither each other nor the log"
 const KLAMM_WHY: &str = "`cargo run` must not compile Kubernetes code";
 const CORE_WHY: &str = "the operator's decisions are pure: no Kubernetes, no Kafka, no clock";
 const CRD_WHY: &str = "resources are data; what they do is the operator's";
+const E2E_WHY: &str = "what is tested is told from outside, as a user would";
 const OPERATOR_WHY: &str = "the operator runs Kafka; it is no messenger";
 const LOG_WHY: &str = "a log knows record batches and no server";
 
