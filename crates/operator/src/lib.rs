@@ -43,6 +43,7 @@ pub mod drain;
 pub mod model;
 pub mod quorum;
 pub mod roller;
+pub mod scram;
 pub mod step;
 
 #[cfg(test)]

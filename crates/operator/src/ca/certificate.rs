@@ -72,8 +72,7 @@ impl Certificate {
     /// # Errors
     /// [`CaError::UnreadableCertificate`] when one is broken, or there is none.
     pub fn all_from_pem(bytes: &[u8], name: &str) -> Result<Vec<Self>, CaError> {
-        let unreadable =
-            |why: String| CaError::UnreadableCertificate { key: name.to_owned(), why };
+        let unreadable = |why: String| CaError::UnreadableCertificate { key: name.to_owned(), why };
         let blocks = pem::parse_many(bytes).map_err(|error| unreadable(error.to_string()))?;
         let blocks = blocks.iter().filter(|block| block.tag() == "CERTIFICATE");
         let read = blocks.take(CERTIFICATES_MAX).map(|block| Self::from_der(block.contents()));
@@ -188,6 +187,5 @@ fn is_authority(certificate: &X509Certificate<'_>) -> bool {
         _ => None,
     };
     let extensions = certificate.extensions().iter();
-    certificate.is_ca()
-        && extensions.filter_map(|e| signs(e.parsed_extension())).all(|signs| signs)
+    certificate.is_ca() && extensions.filter_map(|e| signs(e.parsed_extension())).all(|signs| signs)
 }

@@ -32,7 +32,8 @@ impl Source<'_> {
             Message::warning("GivenAuthorityUnusable", text)
         };
         let Some(secret) = secret else {
-            messages.push(refused("there is no such Secret: create it, with ca.crt and ca.key".into()));
+            messages
+                .push(refused("there is no such Secret: create it, with ca.crt and ca.key".into()));
             return None;
         };
         let authority = match read(secret) {
@@ -63,12 +64,10 @@ fn advice(error: &CaError) -> String {
 }
 
 fn read(secret: &Secret) -> Result<Authority, CaError> {
-    let cert_manager = !secret.data.contains_key(key::CA_KEY) && secret.bytes(key::TLS_KEY).is_some();
-    let (crt, private) = if cert_manager {
-        (key::TLS_CRT, key::TLS_KEY)
-    } else {
-        (key::CA_CRT, key::CA_KEY)
-    };
+    let cert_manager =
+        !secret.data.contains_key(key::CA_KEY) && secret.bytes(key::TLS_KEY).is_some();
+    let (crt, private) =
+        if cert_manager { (key::TLS_CRT, key::TLS_KEY) } else { (key::CA_CRT, key::CA_KEY) };
     let bytes = |name: &str| secret.bytes(name).ok_or_else(|| CaError::Missing(name.to_owned()));
     let authority = Authority::from_pem((bytes(crt)?, crt), (bytes(private)?, private))?;
     if !cert_manager {

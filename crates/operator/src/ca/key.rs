@@ -95,7 +95,9 @@ mod tests {
         for end in 0..pem.len() - 30 {
             assert!(PrivateKey::from_pem(&pem[..end], "k").is_err(), "{end}");
         }
-        for junk in [&b""[..], b"\xff\xfe", b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----"] {
+        for junk in
+            [&b""[..], b"\xff\xfe", b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----"]
+        {
             assert!(PrivateKey::from_pem(junk, "k").is_err());
         }
     }

@@ -189,16 +189,16 @@ impl Signer {
         }
     }
 
-    /// When this certificate is looked at again, if nothing else happens.
-    pub(super) fn next_check_s(&self, leaf: &Certificate, lifetime: Lifetime) -> u64 {
-        lifetime.due_s(leaf)
-    }
-
     /// The operator's own certificate, `CN=klamm-operator,O=<cluster>`: for a day, and for memory only.
     ///
     /// # Errors
     /// As [`Authority::issue`].
-    pub fn operator(&self, cluster: &str, now_s: u64, keys: &mut dyn Keys) -> Result<Leaf, CaError> {
+    pub fn operator(
+        &self,
+        cluster: &str,
+        now_s: u64,
+        keys: &mut dyn Keys,
+    ) -> Result<Leaf, CaError> {
         let subject = Subject::operator(cluster)?;
         let request = Request { subject, names: BTreeSet::new(), serves: false };
         self.authority.issue(&request, OPERATOR, now_s, keys)

@@ -54,7 +54,8 @@ pub struct NodeCertificate {
 /// `clients-truststore.pem` if it is there, in this order.
 pub fn fingerprint(secret: &Secret) -> String {
     let files = [key::KEYSTORE, key::TRUSTSTORE, key::CLIENTS_TRUSTSTORE];
-    let content: Vec<u8> = files.iter().filter_map(|name| secret.bytes(name)).flatten().copied().collect();
+    let content: Vec<u8> =
+        files.iter().filter_map(|name| secret.bytes(name)).flatten().copied().collect();
     digest(&SHA256, &content).as_ref()[..8].iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -71,7 +72,8 @@ pub(super) struct NodeView<'a> {
 
 impl<'a> NodeView<'a> {
     pub(super) fn read(node: &'a NodeState<'a>) -> Self {
-        let certificates = |key| node.secret.map(|secret| secret.certificates(key)).unwrap_or_default();
+        let certificates =
+            |key| node.secret.map(|secret| secret.certificates(key)).unwrap_or_default();
         let trusts = certificates(key::TRUSTSTORE);
         let mut clients = certificates(key::CLIENTS_TRUSTSTORE);
         clients.retain(|authority| !trusts.contains(authority));
@@ -172,8 +174,7 @@ impl Issuance<'_> {
         let Some(signer) = self.signer else { return Ok(None) };
         let asked =
             !self.asked.is_empty() && secret.annotation(annotation::RENEWED_FOR) != self.asked;
-        let verdict =
-            signer.verdict(view.leaf.as_ref(), request, self.lifetime, asked, self.now_s);
+        let verdict = signer.verdict(view.leaf.as_ref(), request, self.lifetime, asked, self.now_s);
         let Some(why) = verdict else { return Ok(None) };
         let leaf = signer.authority().issue(request, self.lifetime, self.now_s, keys)?;
         secret.put(key::KEYSTORE, leaf.keystore());

@@ -1,7 +1,7 @@
 //! How long certificates live, and when they are renewed.
 
-use super::time::{DAY_S, date, span};
 use super::Certificate;
+use super::time::{DAY_S, date, span};
 
 /// A validity and how long before its end it is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,9 +186,8 @@ mod tests {
 
     #[test]
     fn policy_that_cannot_be_meant_is_refused_in_a_sentence() {
-        let refused = |validity_s, before_s| {
-            Lifetime::new(validity_s, before_s).unwrap_err().to_string()
-        };
+        let refused =
+            |validity_s, before_s| Lifetime::new(validity_s, before_s).unwrap_err().to_string();
         assert_eq!(
             refused(30 * DAY_S, 30 * DAY_S),
             "a certificate valid for 30 d cannot be renewed 30 d before its end: it would be renewed without end"

@@ -149,8 +149,7 @@ impl<'a> Renewal<'a> {
         };
         let found = self.found(role, views);
         let secret = self.secret(role);
-        let mut succession =
-            Succession::read(role, secret, &found, self.now_s, &mut self.messages);
+        let mut succession = Succession::read(role, secret, &found, self.now_s, &mut self.messages);
         let witnesses: Vec<_> = views.iter().map(|view| view.witness(role)).collect();
         let advance = Advance {
             cluster: self.existing.cluster,
