@@ -121,8 +121,8 @@ impl Succession {
             None => secret.data.retain(|name, _| name != key::NEXT_CRT && name != key::NEXT_KEY),
         }
         secret.put_bundle(key::BUNDLE, &self.bundle());
-        secret.annotate(annotation::GENERATION, self.generation);
-        secret.annotate(annotation::SINCE, self.since_s);
+        secret.annotate(annotation::GENERATION, &self.generation);
+        secret.annotate(annotation::SINCE, &self.since_s);
         if !self.renewed_for.is_empty() {
             secret.annotate(annotation::RENEWED_FOR, &self.renewed_for);
         }

@@ -414,7 +414,7 @@ fn what_is_not_ours_in_a_secret_stays() {
     let mut world = World::running(1, 0, &wanted);
     let secret = world.authority(Role::Internal);
     secret.put("note", "keep");
-    secret.annotate("example.com/a", "b");
+    secret.annotate("example.com/a", &"b");
     world.settle(&asked_internal("now"));
     world.days(8);
     world.settle(&asked_internal("now"));
@@ -470,7 +470,7 @@ fn given_authority_is_made_known_and_signs_with_what_is_above_it() {
         world.days(1);
     }
     world.settle(&wanted);
-    assert_eq!(world.leaf(0).is_issued_by(&company.certificates(key::CA_CRT)[0]), true);
+    assert!(world.leaf(0).is_issued_by(&company.certificates(key::CA_CRT)[0]));
     assert_eq!(world.last().trusted, company.certificates(key::CA_CRT));
     // The chain is sent: who has only the root verifies it too.
     let mut root_only = End::node(&world.secrets[&node(0)]);
@@ -484,7 +484,7 @@ fn given_authority_is_made_known_and_signs_with_what_is_above_it() {
         world.check(true).unwrap();
         world.days(1);
     }
-    assert_eq!(world.leaf(0).is_issued_by(&company.certificates(key::CA_CRT)[0]), false);
+    assert!(!world.leaf(0).is_issued_by(&company.certificates(key::CA_CRT)[0]));
 }
 
 #[test]
