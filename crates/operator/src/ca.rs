@@ -35,6 +35,8 @@ mod simulation;
 mod tests;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod world;
 
 pub use advance::{Phase, Waits};
 pub use authority::{Authority, Role};

@@ -20,6 +20,11 @@ pub mod lease;
 pub mod metrics;
 pub mod observe;
 pub mod run;
+pub mod scram;
 pub mod surroundings;
 
 pub use klamm_operator_core::{drain, model, quorum, roller, step};
+
+#[cfg(test)]
+#[path = "../../operator-core/src/simulator/random.rs"]
+mod random;

@@ -302,7 +302,10 @@ impl Advance<'_> {
         };
         let nodes = self.witnesses.iter().filter(|node| !knows(node)).map(|node| node.id).collect();
         // Nothing is issued without a key, the operator's own certificate least of all: no grace then.
-        let until_s = succession.current.as_ref().filter(|old| old.key().is_some()).map(|old| {
+        // Clients have to learn of nobody new when the new one is for themselves.
+        let internal = succession.role == Role::Internal;
+        let signs = |old: &&Authority| internal && old.key().is_some();
+        let until_s = succession.current.as_ref().filter(signs).map(|old| {
             let deadline_s = self.policy.authority().deadline_s(old.certificate());
             (succession.since_s.saturating_add(self.policy.trust_grace_s())).min(deadline_s)
         });

@@ -189,11 +189,6 @@ impl Signer {
         }
     }
 
-    /// When this certificate is looked at again, if nothing else happens.
-    pub(super) fn next_check_s(&self, leaf: &Certificate, lifetime: Lifetime) -> u64 {
-        lifetime.due_s(leaf)
-    }
-
     /// The operator's own certificate, `CN=klamm-operator,O=<cluster>`: for a day, and for memory only.
     ///
     /// # Errors

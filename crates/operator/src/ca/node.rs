@@ -179,7 +179,7 @@ impl Issuance<'_> {
         let leaf = signer.authority().issue(request, self.lifetime, self.now_s, keys)?;
         secret.put(key::KEYSTORE, leaf.keystore());
         if !self.asked.is_empty() {
-            secret.annotate(annotation::RENEWED_FOR, self.asked);
+            secret.annotate(annotation::RENEWED_FOR, &self.asked);
         }
         Ok(Some(why))
     }

@@ -207,7 +207,7 @@ impl<'a> Renewal<'a> {
         if !trusted.is_empty() {
             let mut secret = self.existing.trust.cloned().unwrap_or_default();
             secret.put_bundle(key::CA_CRT, &trusted);
-            secret.annotate(annotation::GENERATION, internal.generation);
+            secret.annotate(annotation::GENERATION, &internal.generation);
             push(&mut writes, What::Trust, secret, self.existing.trust);
         }
         let mut checks = vec![self.now_s.saturating_add(CHECK_S)];

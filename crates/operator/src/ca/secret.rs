@@ -57,7 +57,7 @@ impl Secret {
         self.data.insert(key.to_owned(), value.into());
     }
 
-    pub(super) fn annotate(&mut self, key: &str, value: impl ToString) {
+    pub(super) fn annotate(&mut self, key: &str, value: &dyn ToString) {
         self.annotations.insert(key.to_owned(), value.to_string());
     }
 

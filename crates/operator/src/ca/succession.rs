@@ -34,8 +34,8 @@ impl Succession {
     ) -> Self {
         let mut read = Reader { role, secret, found, messages };
         let bundle = read.bundle();
-        let current = read.current(&bundle);
         let next = read.next();
+        let current = read.current(&bundle, next.as_ref());
         let annotation = |name| secret.map_or("", |secret| secret.annotation(name));
         let mut succession = Self {
             role,
@@ -62,7 +62,6 @@ impl Succession {
 
     /// It has to be made known first, as any new one.
     fn introduce(&mut self, found: &[Certificate], messages: &mut Vec<Message>) {
-        let newest = found.iter().max_by_key(|known| known.not_before_s);
         let stranger = self.current.take().filter(|authority| authority.key().is_some());
         if let Some(stranger) = &stranger {
             let text = format!(
@@ -73,8 +72,8 @@ impl Succession {
             messages.push(Message::warning("AuthorityUnknown", text));
         }
         self.next = self.next.take().or(stranger);
+        let newest = newest(found, self.next.as_ref());
         self.current = newest.map(|newest| Authority::without_key(vec![newest.clone()]));
-        self.previous.extend(found.iter().cloned());
     }
 
     /// Brings what follows from the rest in line with it.
@@ -122,8 +121,8 @@ impl Succession {
             None => secret.data.retain(|name, _| name != key::NEXT_CRT && name != key::NEXT_KEY),
         }
         secret.put_bundle(key::BUNDLE, &self.bundle());
-        secret.annotate(annotation::GENERATION, self.generation);
-        secret.annotate(annotation::SINCE, self.since_s);
+        secret.annotate(annotation::GENERATION, &self.generation);
+        secret.annotate(annotation::SINCE, &self.since_s);
         if !self.renewed_for.is_empty() {
             secret.annotate(annotation::RENEWED_FOR, &self.renewed_for);
         }
@@ -141,6 +140,12 @@ fn put_key(secret: &mut Secret, name: &str, key: Option<&PrivateKey>) {
     }
 }
 
+/// The best guess at who signed last; not who is about to.
+fn newest<'a>(known: &'a [Certificate], next: Option<&Authority>) -> Option<&'a Certificate> {
+    let is_next = |known: &Certificate| next.is_some_and(|next| next.chain().contains(known));
+    known.iter().filter(|known| !is_next(known)).max_by_key(|known| known.not_before_s)
+}
+
 struct Reader<'a> {
     role: Role,
     secret: Option<&'a Secret>,
@@ -149,13 +154,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// From the Secret, or from those who trust it.
-    fn bundle(&mut self) -> Vec<Certificate> {
+    /// Whom the Secret and nodes' Secrets trust: after a loss, or with an old Secret put back, the nodes know more. What they know
+    /// too much goes as any old authority does.
+    fn bundle(&self) -> Vec<Certificate> {
         let bundle = self.secret.map(|secret| secret.certificates(key::BUNDLE));
-        match bundle {
-            Some(bundle) if !bundle.is_empty() => bundle,
-            _ => self.found.to_vec(),
-        }
+        let mut bundle: Vec<_> = bundle.unwrap_or_default();
+        let found = self.found.iter().filter(|found| !bundle.contains(found)).cloned();
+        let found: Vec<_> = found.collect();
+        bundle.extend(found);
+        bundle
     }
 
     fn certificates(&self, name: &str) -> Result<Vec<Certificate>, CaError> {
@@ -169,7 +176,7 @@ impl Reader<'_> {
         PrivateKey::from_pem(bytes.ok_or_else(|| CaError::Missing(name.to_owned()))?, name)
     }
 
-    fn current(&mut self, bundle: &[Certificate]) -> Option<Authority> {
+    fn current(&mut self, bundle: &[Certificate], next: Option<&Authority>) -> Option<Authority> {
         let chain = self.certificates(key::CA_CRT);
         let error = match (chain.clone(), self.key(key::CA_KEY)) {
             (Ok(chain), Ok(private)) if chain[0].belongs_to(&private) => {
@@ -193,8 +200,7 @@ impl Reader<'_> {
         };
         let trusted = |chain: &Vec<Certificate>| bundle.is_empty() || bundle.contains(&chain[0]);
         let chain = chain.ok().filter(|chain| chain[0].is_authority && trusted(chain));
-        let newest = || bundle.iter().max_by_key(|known| known.not_before_s);
-        let chain = chain.or_else(|| newest().map(|newest| vec![newest.clone()]));
+        let chain = chain.or_else(|| newest(bundle, next).map(|newest| vec![newest.clone()]));
         if self.secret.is_some() || chain.is_some() {
             self.tell_lost(&error);
         }

@@ -1,7 +1,7 @@
 //! Seconds since 1970, and what certificates make of them.
 
 /// A day, in seconds.
-pub const DAY_S: u64 = 24 * 60 * 60;
+pub(super) const DAY_S: u64 = 24 * 60 * 60;
 
 /// How far back a certificate begins: for nodes and clients whose clock is behind the operator's.
 pub(super) const BACKDATE_S: u64 = 5 * 60;
@@ -28,7 +28,7 @@ pub fn date(at_s: u64) -> String {
 }
 
 /// `3 d`, `5 h`, `20 s`: the largest unit that gives a whole number.
-pub fn span(length_s: u64) -> String {
+pub(super) fn span(length_s: u64) -> String {
     match length_s {
         s if s >= DAY_S && s % DAY_S == 0 => format!("{} d", s / DAY_S),
         s if s >= 3600 && s % 3600 == 0 => format!("{} h", s / 3600),

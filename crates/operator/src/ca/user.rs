@@ -62,7 +62,7 @@ pub fn renew_user(
         secret.put(key::USER_CRT, leaf.chain_pem());
         secret.put(key::USER_KEY, leaf.key_pem());
         if !request.asked.is_empty() {
-            secret.annotate(annotation::RENEWED_FOR, request.asked);
+            secret.annotate(annotation::RENEWED_FOR, &request.asked);
         }
     }
     secret.put_bundle(key::CA_CRT, request.trusted);

@@ -7,7 +7,6 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
@@ -125,14 +124,18 @@ pub(super) fn handshake(
     while client.is_handshaking() || server.is_handshaking() {
         let mut wire = Vec::new();
         client.write_tls(&mut wire).unwrap();
-        while server.read_tls(&mut wire.as_slice()).unwrap() < wire.len() {
-            panic!("rustls takes a whole flight");
+        let mut flight = wire.as_slice();
+        while !flight.is_empty() {
+            server.read_tls(&mut flight).unwrap();
+            server.process_new_packets()?;
         }
-        server.process_new_packets()?;
         wire.clear();
         server.write_tls(&mut wire).unwrap();
-        client.read_tls(&mut wire.as_slice()).unwrap();
-        client.process_new_packets()?;
+        let mut flight = wire.as_slice();
+        while !flight.is_empty() {
+            client.read_tls(&mut flight).unwrap();
+            client.process_new_packets()?;
+        }
     }
     Ok(())
 }

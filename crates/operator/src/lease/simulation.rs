@@ -1,7 +1,7 @@
 //! Several contenders with clocks that differ, pauses and lost messages: at no moment do two of them lead.
 
 use super::{Candidate, Record, Timing, Verdict};
-use crate::simulator::Random;
+use crate::random::Random;
 
 /// Clocks of contenders differ in speed by up to a fifth, more than any two machines' do.
 const SPEED_PERMILLE: (u64, u64) = (900, 1_100);
