@@ -73,8 +73,8 @@ pub enum Health {
     NotReady,
 }
 
-/// Misses in a row before a Kafka that was ready counts as unresponsive: a long garbage collection is no reason to take it out of the
-/// service, ten seconds without an answer are.
+/// Misses in a row before a Kafka that was ready counts as unresponsive: a garbage collection of some seconds is no reason to take it
+/// out of the service.
 const MISSES_MAX: u32 = 3;
 /// Of what is said in [`State::said`]; an error's first line is shorter.
 const SAID_BYTES_MAX: usize = 1 << 10;
@@ -142,6 +142,11 @@ impl Life {
     /// Whether Kafka is to be asked if it is ready.
     pub fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running { .. }) && self.kafka.is_some()
+    }
+
+    /// Whether Kafka was ready since it started.
+    pub fn was_ready(&self) -> bool {
+        matches!(self.stage, Stage::Running { was_ready: true, .. })
     }
 
     /// The disks were read. Of no effect while something is under way.

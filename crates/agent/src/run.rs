@@ -27,7 +27,7 @@ use crate::{http, socket};
 const TICK: Duration = Duration::from_secs(1);
 /// Between two questions whether Kafka is ready while somebody may be waiting for it.
 const ASK_WHILE_STARTING: Duration = Duration::from_millis(500);
-/// And when it is: with three misses in a row it is out of the services within ten seconds.
+/// And from when it was ready on: three misses in a row take 6 s if they are refusals, 15 s if there is no answer.
 const ASK_WHILE_READY: Duration = Duration::from_secs(2);
 /// For the last words of a child that has ended; grandchildren may hold its output open for ever.
 const LAST_WORDS_TIME: Duration = Duration::from_secs(2);
@@ -87,7 +87,9 @@ async fn watch(shared: Arc<Shared>) {
     let mut pause = ASK_WHILE_STARTING;
     loop {
         tokio::time::sleep(pause).await;
-        if !shared.life(|life, _| life.is_running()) {
+        let (runs, was_ready) = shared.life(|life, _| (life.is_running(), life.was_ready()));
+        pause = if was_ready { ASK_WHILE_READY } else { ASK_WHILE_STARTING };
+        if !runs {
             continue;
         }
         let asked = match shared.tls() {
@@ -95,7 +97,6 @@ async fn watch(shared: Arc<Shared>) {
             None => Err("there is no certificate to ask with".into()),
         };
         let health = if asked.is_ok() { Health::Ready } else { Health::NotReady };
-        pause = if asked.is_ok() { ASK_WHILE_READY } else { ASK_WHILE_STARTING };
         shared.note_not_ready(asked.err().unwrap_or_default());
         shared.life(|life, now_ms| life.handle_health(health, now_ms));
     }

@@ -1,9 +1,10 @@
 //! A pod without Kubernetes: volumes, configuration, a certificate, the agent as a process, and the operator's calls.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -19,22 +20,22 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-pub const CLUSTER: &str = "q1Sh-9_ISia_zwGINzRvyQ";
-pub const DIRECTORY: &str = "JEXY6aqzQY-32P5TStzaFg";
-pub const OPERATOR: &str = "CN=klamm-operator,O=c";
+pub(crate) const CLUSTER: &str = "q1Sh-9_ISia_zwGINzRvyQ";
+pub(crate) const DIRECTORY: &str = "JEXY6aqzQY-32P5TStzaFg";
+pub(crate) const OPERATOR: &str = "CN=klamm-operator,O=c";
 
 /// A certificate authority.
-pub struct Authority(Issuer<'static, KeyPair>, String);
+pub(crate) struct Authority(Issuer<'static, KeyPair>, String);
 
 /// PEM of a key and its certificate.
 #[derive(Clone)]
-pub struct Identity {
-    pub key: String,
-    pub certificate: String,
+pub(crate) struct Identity {
+    pub(crate) key: String,
+    pub(crate) certificate: String,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name = name("authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -43,7 +44,7 @@ impl Authority {
         Self(Issuer::new(params, key), pem)
     }
 
-    pub fn sign(&self, common_name: &str) -> Identity {
+    pub(crate) fn sign(&self, common_name: &str) -> Identity {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name = name(common_name);
@@ -52,7 +53,7 @@ impl Authority {
         Identity { key: key.serialize_pem(), certificate }
     }
 
-    pub fn pem(&self) -> &str {
+    pub(crate) fn pem(&self) -> &str {
         &self.1
     }
 }
@@ -65,17 +66,17 @@ fn name(common_name: &str) -> DistinguishedName {
     name
 }
 
-pub struct Pod {
+pub(crate) struct Pod {
     dir: TempDir,
-    pub config: Config,
-    pub port: u16,
-    pub authority: Authority,
-    pub operator: Identity,
+    pub(crate) config: Config,
+    pub(crate) port: u16,
+    pub(crate) authority: Authority,
+    pub(crate) operator: Identity,
 }
 
 impl Pod {
     /// A pod with one empty volume. Kafka and its tool are shell scripts.
-    pub fn new(storage: &str, server: &str) -> Self {
+    pub(crate) fn new(storage: &str, server: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for name in ["config", "tls", "run", "volume"] {
             fs::create_dir(dir.path().join(name)).unwrap();
@@ -104,24 +105,24 @@ impl Pod {
         pod
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// A script that finds the pod's files in `$POD`.
-    pub fn script(&self, name: &str, text: &str) {
+    pub(crate) fn script(&self, name: &str, text: &str) {
         let path = self.path(name);
         fs::write(&path, format!("#!/bin/sh\nPOD={}\n{text}\n", self.dir.path().display()))
             .unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    pub fn properties(&self, text: &str) {
+    pub(crate) fn properties(&self, text: &str) {
         fs::write(self.path("config/server.properties"), text).unwrap();
     }
 
     /// A new certificate of the pod's authority in its Secret.
-    pub fn certificate(&self) -> Identity {
+    pub(crate) fn certificate(&self) -> Identity {
         let node = self.authority.sign("node");
         fs::write(self.path("tls/truststore.pem"), self.authority.pem()).unwrap();
         // As a Secret's files, whole at once.
@@ -132,7 +133,7 @@ impl Pod {
     }
 
     /// A disk as Kafka formats it.
-    pub fn formatted(&self, node_id: i32) {
+    pub(crate) fn formatted(&self, node_id: i32) {
         let log_dir = self.path("volume/log");
         fs::create_dir_all(&log_dir).unwrap();
         let text = format!(
@@ -142,7 +143,7 @@ impl Pod {
     }
 
     /// As an earlier start with a permit left it.
-    pub fn marked(&self, directory_id: &str) {
+    pub(crate) fn marked(&self, directory_id: &str) {
         let text = format!(
             r#"{{"cluster_id":"{CLUSTER}","node_id":3,"directory_id":"{directory_id}","rack":"zone-a"}}"#
         );
@@ -155,7 +156,7 @@ impl Pod {
         command
     }
 
-    pub fn start(&self) -> Process {
+    pub(crate) fn start(&self) -> Process {
         let config = serde_json::to_vec(&self.config).unwrap();
         fs::write(self.path("config/agent.json"), config).unwrap();
         let mut command = self.agent();
@@ -171,70 +172,54 @@ impl Pod {
     }
 
     /// A question from within the pod: whether yes, and what was said.
-    pub fn ask(&self, words: &[&str]) -> (bool, String) {
+    pub(crate) fn ask(&self, words: &[&str]) -> (bool, String) {
         let output = self.agent().args(words).output().unwrap();
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 
-    /// What the agent's program says to a question in the pod.
-    pub fn local_state(&self) -> State {
-        let (ok, text) = self.ask(&["state"]);
-        assert!(ok, "{text}");
-        serde_json::from_str(&text).unwrap()
+    /// What `klamm-agent state` prints, without the time a program takes to start.
+    pub(crate) fn local_state(&self) -> State {
+        let mut stream = UnixStream::connect(self.path("run/agent.sock")).unwrap();
+        stream.write_all(b"state\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        serde_json::from_str(text.strip_prefix('0').unwrap()).unwrap()
     }
 
     /// The operator's call.
-    pub fn call(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+    pub(crate) fn call(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         self.call_as(Some(&self.operator), method, path, body).unwrap().0
     }
 
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         let (status, text) = self.call("GET", "/v1/state", "");
         assert_eq!(status, 200, "{text}");
         serde_json::from_str(&text).unwrap()
     }
 
-    pub fn permit(&self, permit: &Permit) -> (u16, String) {
+    pub(crate) fn permit(&self, permit: &Permit) -> (u16, String) {
         self.call("PUT", "/v1/permit", &serde_json::to_string(permit).unwrap())
     }
 
-    pub fn certificates(&self) -> Certificate {
+    pub(crate) fn certificates(&self) -> Certificate {
         self.state().certificate
     }
 
     /// Waits for a phase.
     #[track_caller]
-    pub fn until<T>(&self, what: &str, mut look: impl FnMut(&Phase) -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, what: &str, mut look: impl FnMut(&Phase) -> Option<T>) -> T {
         eventually(what, || look(&self.state().phase))
     }
 
     /// A call with some identity or none. Gives status and body, and the certificate the agent showed.
-    pub fn call_as(
+    pub(crate) fn call_as(
         &self,
         caller: Option<&Identity>,
         method: &str,
         path: &str,
         body: &str,
-    ) -> std::io::Result<((u16, String), CertificateDer<'static>)> {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(self.authority.pem().as_bytes()).unwrap())
-            .unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().unwrap();
-        let builder = builder.with_root_certificates(roots);
-        let config = match caller {
-            None => builder.with_no_client_auth(),
-            Some(caller) => {
-                let chain =
-                    vec![CertificateDer::from_pem_slice(caller.certificate.as_bytes()).unwrap()];
-                let key = PrivateKeyDer::from_pem_slice(caller.key.as_bytes()).unwrap();
-                builder.with_client_auth_cert(chain, key).unwrap()
-            }
-        };
-        let name = "localhost".try_into().unwrap();
-        let tls = ClientConnection::new(Arc::new(config), name).unwrap();
-        let mut stream = StreamOwned::new(tls, TcpStream::connect(("127.0.0.1", self.port))?);
+    ) -> io::Result<((u16, String), CertificateDer<'static>)> {
+        let mut stream = self.connect(caller, self.port)?;
         let length = body.len();
         write!(
             stream,
@@ -242,9 +227,47 @@ impl Pod {
         )?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
-        let shown = stream.conn.peer_certificates().unwrap()[0].clone().into_owned();
         let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Ok(((status, body.to_owned()), shown))
+        Ok(((status, body.to_owned()), shown(&stream)))
     }
+
+    /// The certificate shown on a port.
+    pub(crate) fn shown(&self, port: u16) -> CertificateDer<'static> {
+        let mut stream = self.connect(Some(&self.operator), port).unwrap();
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).unwrap();
+        }
+        shown(&stream)
+    }
+
+    fn connect(&self, caller: Option<&Identity>, port: u16) -> io::Result<Connection> {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate(self.authority.pem())).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let builder = builder.with_root_certificates(roots);
+        let config = match caller {
+            None => builder.with_no_client_auth(),
+            Some(caller) => {
+                let key = PrivateKeyDer::from_pem_slice(caller.key.as_bytes()).unwrap();
+                let chain = vec![certificate(&caller.certificate)];
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+        };
+        let name = "localhost".try_into().unwrap();
+        let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+        Ok(StreamOwned::new(tls, TcpStream::connect(("127.0.0.1", port))?))
+    }
+}
+
+type Connection = StreamOwned<ClientConnection, TcpStream>;
+
+fn shown(stream: &Connection) -> CertificateDer<'static> {
+    stream.conn.peer_certificates().unwrap()[0].clone().into_owned()
+}
+
+/// The first of a PEM.
+pub(crate) fn certificate(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }

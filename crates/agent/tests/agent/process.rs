@@ -3,14 +3,10 @@
 use std::fs;
 use std::process::Command;
 
-use klamm_agent::protocol::{Disk, Format, Permit, Phase, Start, Wait};
+use klamm_agent::protocol::{Disk, Format, Permit, Phase, Start, State, Wait};
 use klamm_testkit::{Finished, PATIENCE, Process, eventually};
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
-mod pod;
-
-use pod::{Authority, CLUSTER, DIRECTORY, Pod};
+use crate::pod::{Authority, CLUSTER, DIRECTORY, Pod, certificate};
 
 /// Formats as Kafka does, as far as anybody looks.
 const STORAGE: &str = r#"
@@ -304,7 +300,7 @@ fn certificate_is_taken_when_its_files_change() {
     let before = pod.certificates();
     assert!(before.started.is_some() && before.started == before.mounted, "{before:?}");
     let node = pod.certificate();
-    let new = CertificateDer::from_pem_slice(node.certificate.as_bytes()).unwrap();
+    let new = certificate(&node.certificate);
     eventually("the new certificate", || {
         let (_, shown) = pod.call_as(Some(&pod.operator), "GET", "/v1/state", "").unwrap();
         (shown == new).then_some(())
@@ -331,8 +327,9 @@ fn questions_from_within_the_pod_are_answered_with_a_code_and_a_line() {
     pod.until("waiting", |phase| matches!(phase, Phase::Waiting { .. }).then_some(()));
     let said = (false, "waiting: the disk is empty: for a permit to format it\n".into());
     assert_eq!(pod.ask(&["probe", "ready"]), said);
-    let state = pod.local_state();
-    assert_eq!(state.disk, Disk::Empty);
+    let (told, text) = pod.ask(&["state"]);
+    let state: State = serde_json::from_str(&text).unwrap();
+    assert!(told && state.disk == Disk::Empty && state == pod.local_state(), "{text}");
     let [volume] = &*state.volumes else { panic!("{state:?}") };
     assert!(volume.free_bytes > 0 && volume.total_bytes >= volume.free_bytes, "{volume:?}");
     // The socket of an agent that was killed does not keep the next from its place.
