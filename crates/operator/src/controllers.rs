@@ -1,5 +1,6 @@
 //! One controller for each custom resource: dereference, validate (pure), build (pure), apply, orphans, status.
 
+pub mod cluster;
 mod drive;
 pub mod gateway;
 

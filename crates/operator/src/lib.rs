@@ -37,7 +37,10 @@
 //! The core (`model`, `quorum`, `drain`, `roller`, `step`) knows no Kubernetes, no Kafka and no IO.
 #![deny(missing_docs)]
 
+pub mod agents;
+pub mod apply;
 pub mod broker_id;
+pub mod ca;
 pub mod clock;
 pub mod context;
 pub mod controllers;
@@ -47,6 +50,7 @@ pub mod kafka;
 pub mod lease;
 pub mod metrics;
 pub mod model;
+pub mod observe;
 pub mod quorum;
 pub mod roller;
 pub mod run;

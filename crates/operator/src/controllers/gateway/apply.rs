@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use super::build::Built;
 use super::validate::Problem;
 use super::{Applied, names};
+use crate::apply::FIELD_MANAGER;
 use crate::controllers::drive::Failed;
-use crate::kafka::FIELD_MANAGER;
 
 /// Applies everything, the pods last.
 pub(super) async fn apply(

@@ -1,0 +1,146 @@
+//! Server-side apply: what is built gets into Kubernetes, and what is not built any more gets out.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::{Client, Resource, ResourceExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::model::Fingerprint;
+
+/// The field manager of everything the operator applies.
+pub const FIELD_MANAGER: &str = "klamm-operator";
+
+/// An object that was applied is applied again after so long even if nothing changed: somebody else may have changed it.
+const REPEAT: Duration = Duration::from_secs(30);
+
+/// Applies objects of a namespace, each only when it changed or some time went by.
+#[derive(Clone)]
+pub struct Applier {
+    client: Client,
+    applied: Arc<Mutex<HashMap<Key, Applied>>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    kind: String,
+    namespace: String,
+    name: String,
+}
+
+#[derive(Debug)]
+struct Applied {
+    content: Fingerprint,
+    at: Instant,
+}
+
+impl std::fmt::Debug for Applier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Applier")
+    }
+}
+
+impl Applier {
+    /// With nothing applied yet.
+    pub fn new(client: Client) -> Self {
+        Self { client, applied: Arc::default() }
+    }
+
+    /// Applies an object of a namespace, owned by nobody else than before. True if the API server was asked.
+    ///
+    /// # Errors
+    /// Of the API server.
+    pub async fn apply<K>(&self, object: &K) -> Result<bool, kube::Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Serialize
+            + DeserializeOwned
+            + Clone
+            + std::fmt::Debug,
+    {
+        let key = key(object);
+        let content = Fingerprint::of(object);
+        if self.is_applied(&key, &content) {
+            return Ok(false);
+        }
+        let api: Api<K> = Api::namespaced(self.client.clone(), &key.namespace);
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        api.patch(&key.name, &parameters, &Patch::Apply(object)).await?;
+        self.applied().insert(key, Applied { content, at: Instant::now() });
+        Ok(true)
+    }
+
+    /// Deletes objects of a kind with these labels whose name is not to be there.
+    ///
+    /// # Errors
+    /// Of the API server.
+    pub async fn delete_orphans<K>(
+        &self,
+        namespace: &str,
+        labels: &str,
+        wanted: &BTreeSet<String>,
+    ) -> Result<(), kube::Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + DeserializeOwned
+            + Clone
+            + std::fmt::Debug,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let there = api.list_metadata(&ListParams::default().labels(labels)).await?;
+        for object in there.items.iter().filter(|object| !wanted.contains(&object.name_any())) {
+            self.delete::<K>(namespace, &object.name_any(), object.uid()).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes an object, and only that with this uid. One that is gone is no error.
+    ///
+    /// # Errors
+    /// Of the API server.
+    pub async fn delete<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: Option<String>,
+    ) -> Result<(), kube::Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + DeserializeOwned
+            + Clone
+            + std::fmt::Debug,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let preconditions = Some(Preconditions { uid, resource_version: None });
+        let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
+        self.applied().retain(|key, _| (&*key.namespace, &*key.name) != (namespace, name));
+        match api.delete(name, &parameters).await {
+            Ok(_) => Ok(()),
+            // Gone, or another one has its name by now.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_applied(&self, key: &Key, content: &Fingerprint) -> bool {
+        let applied = self.applied();
+        let before = applied.get(key);
+        before.is_some_and(|before| before.content == *content && before.at.elapsed() < REPEAT)
+    }
+
+    fn applied(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Applied>> {
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key<K: Resource<DynamicType = ()>>(object: &K) -> Key {
+    Key {
+        kind: K::kind(&()).into_owned(),
+        namespace: object.meta().namespace.clone().unwrap_or_default(),
+        name: object.meta().name.clone().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,39 @@
+//! What the loop knows of a node besides what decisions need: names, addresses, its agent's word.
+
+use std::collections::BTreeMap;
+
+use klamm_agent::protocol::State;
+
+use crate::agents::Address;
+use crate::model::PodState;
+
+
+/// What is known of a node.
+#[derive(Debug, Clone, Default)]
+pub struct NodeFacts {
+    /// Keeps partitions.
+    pub is_broker: bool,
+    /// Its StatefulSet.
+    pub stateful_set: String,
+    /// Its pod.
+    pub pod_name: String,
+    /// Its name in the network.
+    pub host: String,
+    /// Its agent's address, once the pod has one.
+    pub address: Option<Address>,
+    /// What its agent said.
+    pub agent: Option<State>,
+    /// The failure domain of the machine it is on.
+    pub rack: Option<String>,
+    /// Properties that name files with certificates.
+    pub stores: BTreeMap<String, String>,
+    /// What its pod does.
+    pub state: PodState,
+}
+
+impl NodeFacts {
+    /// Somebody may miss it.
+    pub fn serves(&self) -> bool {
+        matches!(self.state, PodState::Ready | PodState::Unresponsive | PodState::Recovering { .. })
+    }
+}

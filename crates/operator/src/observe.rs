@@ -1,0 +1,3 @@
+//! A cluster as it is, read from Kubernetes, the agents and Kafka at once.
+
+pub mod pod;
