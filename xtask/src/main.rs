@@ -10,6 +10,7 @@ use std::process::ExitCode;
 mod bench;
 mod chaos;
 mod peers;
+mod snapshots;
 mod test;
 mod tidy;
 mod workspace;
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   bench    side by side with peers, into docs/benchmarks.md; names of sections, --quick, --print
   chaos    kill -9 under load and check what was acknowledged; --rounds N
   tidy     sizes of files and functions, edges between crates, banned words
+  snapshots  write what tests compare with: deploy/, snapshots of manifests
 ";
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::run(&args.collect::<Vec<_>>()),
         Some("chaos") => chaos::run(args),
         Some("tidy") => tidy::run(),
+        Some("snapshots") => snapshots::run(),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");
             Ok(())

@@ -18,12 +18,16 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ("log-kafka", &["klamm-kafka", "klamm-mqtt*", "klamm-amqp*", "klamm-broker"], LOG_WHY),
     ("broker", &["klamm-log-kafka", "kube*"], "the broker reaches a log through the trait"),
     ("klamm", &["kube*", "k8s-openapi", "klamm-operator"], KLAMM_WHY),
+    ("crd", &["klamm*", "tokio*"], CRD_WHY),
+    ("agent", &["klamm-broker", "klamm-log*", "klamm-mqtt*", "klamm-amqp*", "kube*"], AGENT_WHY),
     ("operator", &["klamm-broker", "klamm-log*", "klamm-mqtt*", "klamm-amqp*"], OPERATOR_WHY),
 ];
 const PROTO: &[&str] = &["tokio*", "klamm*", "rdkafka*", "mio", "socket2", "rustls*"];
 const PROTO_WHY: &str = "a proto crate knows no IO, no clock and no other crate of ours";
 const PROTOCOL_WHY: &str = "protocol crates know neither each other nor the log";
 const KLAMM_WHY: &str = "`cargo run` must not compile Kubernetes code";
+const CRD_WHY: &str = "custom resources are data; what is done about them is the operator's";
+const AGENT_WHY: &str = "the agent runs one Kafka; it knows no messenger and no Kubernetes";
 const OPERATOR_WHY: &str = "the operator runs Kafka; it is no messenger";
 const LOG_WHY: &str = "a log knows record batches and no server";
 
