@@ -11,6 +11,7 @@ mod bench;
 mod chaos;
 mod e2e;
 mod peers;
+mod snapshots;
 mod test;
 mod tidy;
 mod workspace;
@@ -24,6 +25,7 @@ cargo xtask COMMAND
   chaos    kill -9 under load and check what was acknowledged; --rounds N
   e2e      Kafka on a real Kubernetes with faults; names of scenarios, --core, --keep, --list
   tidy     sizes of files and functions, edges between crates, banned words
+  snapshots  write what tests compare with: deploy/, snapshots of manifests
 ";
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Some("chaos") => chaos::run(args),
         Some("e2e") => e2e::run(args),
         Some("tidy") => tidy::run(),
+        Some("snapshots") => snapshots::run(),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");
             Ok(())

@@ -31,6 +31,15 @@ pub struct Given {
     #[arg(long, env = "KLAMM_KAFKA_PROPERTY", value_name = "NAME=VALUE", value_delimiter = ';')]
     kafka_property: Option<Vec<String>>,
 
+    /// As --kafka-property, with the value in a file, such as sasl.password=/run/secrets/password; may be repeated
+    #[arg(
+        long,
+        env = "KLAMM_KAFKA_PROPERTY_FILE",
+        value_name = "NAME=FILE",
+        value_delimiter = ';'
+    )]
+    kafka_property_file: Option<Vec<String>>,
+
     /// Where Kafka clients connect, or "off" [default: 127.0.0.1:9092; off with --kafka]
     #[arg(long, env = "KLAMM_KAFKA_LISTEN", value_name = "HOST:PORT")]
     kafka_listen: Option<Listen>,
@@ -194,6 +203,7 @@ impl Given {
             data: self.data.or(below.data),
             kafka: self.kafka.or(below.kafka),
             kafka_property: self.kafka_property.or(below.kafka_property),
+            kafka_property_file: self.kafka_property_file.or(below.kafka_property_file),
             kafka_listen: self.kafka_listen.or(below.kafka_listen),
             kafka_advertise: self.kafka_advertise.or(below.kafka_advertise),
             mqtt_listen: self.mqtt_listen.or(below.mqtt_listen),
@@ -256,8 +266,10 @@ impl Given {
 
     fn store(&self) -> Result<Store, String> {
         let Some(bootstrap) = self.kafka.clone() else {
-            if self.kafka_property.is_some() {
-                return Err("kafka-property: there is no kafka to apply it to".into());
+            if self.kafka_property.is_some() || self.kafka_property_file.is_some() {
+                return Err(
+                    "kafka-property, kafka-property-file: there is no kafka to apply it to".into(),
+                );
             }
             let data = self.data.clone().unwrap_or_else(|| "klamm-data".into());
             return Ok(Store::Embedded { data, disk_budget_bytes: self.disk_budget.map(|s| s.0) });
@@ -270,13 +282,10 @@ impl Given {
                         leave them out"
                 .into());
         }
-        let properties = self.kafka_property.iter().flatten().map(|text| {
-            let (name, value) = text
-                .split_once('=')
-                .ok_or_else(|| format!("kafka-property: '{text}' is not NAME=VALUE"))?;
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
-        });
-        Ok(Store::Kafka { bootstrap, properties: properties.collect::<Result<_, String>>()? })
+        let given = self.kafka_property.iter().flatten().map(|text| property(text));
+        let files = self.kafka_property_file.iter().flatten().map(|text| property_file(text));
+        let properties = given.chain(files).collect::<Result<_, String>>()?;
+        Ok(Store::Kafka { bootstrap, properties })
     }
 }
 
@@ -298,6 +307,25 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// `NAME=VALUE`.
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("kafka-property: '{text}' is not NAME=VALUE"))?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// `NAME=FILE`: what is in the file, without the end of its last line.
+fn property_file(text: &str) -> Result<(String, String), String> {
+    let (name, path) = text
+        .split_once('=')
+        .ok_or_else(|| format!("kafka-property-file: '{text}' is not NAME=FILE"))?;
+    let path = path.trim();
+    let value = std::fs::read_to_string(path)
+        .map_err(|error| format!("kafka-property-file: cannot read {path}: {error}"))?;
+    Ok((name.trim().to_owned(), value.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
 fn routes(

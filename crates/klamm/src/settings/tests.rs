@@ -35,6 +35,23 @@ fn gateway_keeps_nothing_and_serves_no_kafka() {
 }
 
 #[test]
+fn value_of_a_client_property_is_read_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    std::fs::write(&path, " of spaces; and signs \n").unwrap();
+    let text = format!(
+        "kafka = 'k:9092'\nkafka-property = ['a=b']\nkafka-property-file = ['sasl.password={}']",
+        path.display()
+    );
+    let Store::Kafka { properties, .. } = given(&text).unwrap().store else { panic!("no gateway") };
+    let password = ("sasl.password".to_owned(), " of spaces; and signs ".to_owned());
+    assert_eq!(properties, [("a".to_owned(), "b".to_owned()), password]);
+    let missing = "kafka = 'k:9092'\nkafka-property-file = ['sasl.password=/does/not/exist']";
+    assert!(given(missing).unwrap_err().contains("/does/not/exist"));
+    assert!(given("kafka-property-file = ['a=/b']").unwrap_err().contains("no kafka"));
+}
+
+#[test]
 fn upper_layer_wins() {
     let upper: Given = toml::from_str("default-topic = 'up'").unwrap();
     let lower: Given = toml::from_str("default-topic = 'low'\nlog = 'debug'").unwrap();

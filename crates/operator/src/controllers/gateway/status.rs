@@ -16,15 +16,17 @@ use super::names;
 use super::validate::Problem;
 use crate::apply::FIELD_MANAGER;
 use crate::controllers::drive::Failed;
+#[cfg(test)]
+pub(super) use pods::trouble;
 use verdict::{Verdict, verdict};
 
 /// What Kubernetes says of a gateway's objects.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
-    deployment: Option<Deployment>,
-    service: Option<Service>,
+    pub(super) deployment: Option<Deployment>,
+    pub(super) service: Option<Service>,
     /// Why a pod does not run, if one does not.
-    trouble: Option<String>,
+    pub(super) trouble: Option<String>,
 }
 
 /// Pods that are looked at for trouble: it is mostly the same in all of them.

@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 const LAST_WORDS_CHARS: usize = 600;
 
 /// What keeps a pod from running, in the words of whoever knows best: the process, the kubelet, the scheduler.
-pub(super) fn trouble(pod: &Pod) -> Option<String> {
+pub(in super::super) fn trouble(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     let container = status.container_statuses.iter().flatten().find_map(in_container);
     let scheduler = || {
