@@ -58,6 +58,11 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// One that is there and is nobody's to remove.
+    pub(crate) fn there(name: &str) -> Self {
+        Self { name: name.to_owned() }
+    }
+
     /// Removes it and waits until it is gone.
     ///
     /// # Errors

@@ -39,6 +39,14 @@ impl Machines {
         Ok(self.run(&["nodes"])?.lines().map(str::to_owned).collect())
     }
 
+    /// Puts another version of Apache Kafka on every machine.
+    ///
+    /// # Errors
+    /// What the harness says.
+    pub fn kafka(&self, version: &str) -> Result<(), String> {
+        self.run(&["image-kafka", version]).map(drop)
+    }
+
     /// Every process of a machine dies at once; nobody is told.
     ///
     /// # Errors

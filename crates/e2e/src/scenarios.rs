@@ -7,6 +7,7 @@ use crate::stage::Stage;
 
 mod baseline;
 mod handmade;
+mod operator;
 
 /// One row.
 #[derive(Debug, Clone, Copy)]
@@ -29,4 +30,24 @@ const fn minutes(minutes: u64) -> Duration {
 pub const ALL: &[Scenario] = &[
     Scenario { name: "baseline", core: false, limit: minutes(40), run: baseline::faults },
     Scenario { name: "handmade", core: true, limit: minutes(40), run: handmade::run },
+    Scenario { name: "faults", core: true, limit: minutes(30), run: operator::faults },
+    Scenario { name: "roll", core: true, limit: minutes(40), run: operator::change::config },
+    Scenario { name: "disk-lost", core: true, limit: minutes(30), run: operator::disks::lost },
+    Scenario { name: "refused", core: false, limit: minutes(30), run: operator::refused::run },
+    Scenario { name: "disk-grows", core: false, limit: minutes(30), run: operator::disks::grow },
+    Scenario { name: "scale", core: false, limit: minutes(60), run: operator::scale::run },
+    Scenario {
+        name: "operator-killed",
+        core: false,
+        limit: minutes(60),
+        run: operator::change::operator_killed,
+    },
+    Scenario { name: "upgrade", core: false, limit: minutes(60), run: operator::change::upgrade },
+    Scenario {
+        name: "certificates",
+        core: false,
+        limit: minutes(60),
+        run: operator::change::certificates,
+    },
+    Scenario { name: "long-faults", core: false, limit: minutes(40), run: operator::long_faults },
 ];

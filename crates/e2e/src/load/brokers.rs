@@ -104,7 +104,11 @@ impl Brokers {
         let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
         let found = partitions.into_iter().find(|p| p.partition_index == partition);
         let away = || KafkaError::Refused {
-            what: format!("leader of {topic}-{partition}"),
+            what: format!(
+                "leader of {topic
+            message: None,
+        }-{partition}"
+            ),
             code: ErrorCode::LeaderNotAvailable,
         };
         let found = found.ok_or_else(away)?;

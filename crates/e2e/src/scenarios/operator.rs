@@ -1,21 +1,28 @@
-//! A cluster that the operator runs.
+//! A cluster that the operator runs: `examples/kubernetes/three-brokers.yaml`, as a user would apply it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::clock::now;
 use crate::end::{End, Outcome};
 use crate::faults::{self, Fault, Target};
 use crate::kubectl::Namespace;
 use crate::load::{Load, Spec};
 use crate::operator::Operator;
 use crate::stage::Stage;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, until};
 
-/// Longer than a roll of three nodes takes on two cores.
-const ROLL: Duration = Duration::from_secs(420);
+pub(super) mod change;
+pub(super) mod disks;
+pub(super) mod refused;
+pub(super) mod scale;
 
-/// Three combined nodes of `examples/kubernetes/three-brokers.yaml`.
-struct Three {
+/// For several nodes one after the other.
+const ROLL: Duration = Duration::from_secs(900);
+
+/// Three nodes, each broker and controller.
+pub(super) struct Three {
     namespace: Namespace,
+    operator: Operator,
 }
 
 impl Target for Three {
@@ -24,11 +31,11 @@ impl Target for Three {
     }
 
     fn bootstrap(&self) -> String {
-        format!("kafka-bootstrap.{}.svc.cluster.local:9092", self.namespace.name())
+        format!("main-bootstrap.{}.svc.cluster.local:9092", self.namespace.name())
     }
 
     fn pod(&self, broker: i32) -> String {
-        format!("kafka-brokers-{broker}-0")
+        format!("main-all-{broker}-0")
     }
 
     fn meta_properties(&self) -> String {
@@ -37,18 +44,100 @@ impl Target for Three {
 }
 
 impl Three {
+    /// Installs the operator, applies the example, and waits until it is Ready.
     fn new(stage: &mut Stage<'_>, name: &str) -> Outcome<Self> {
-        Operator::install(stage)?;
+        let operator = Operator::install(stage)?;
         let namespace = stage.namespace(name)?;
         namespace.apply_file("examples/kubernetes/three-brokers.yaml")?;
-        let took = namespace.wait("kafkacluster/kafka", "condition=Ready", PATIENCE * 2)?;
-        stage.number("three brokers Ready after apply", took.as_millis(), "ms");
-        Ok(Self { namespace })
+        let three = Self { namespace, operator };
+        let took = three.namespace.wait("kafkacluster/main", "condition=Ready", PATIENCE);
+        let took = took.map_err(|error| three.explain(error))?;
+        stage.number("three nodes Ready after apply", took.as_millis(), "ms");
+        Ok(three)
+    }
+
+    fn load(&self, stage: &Stage<'_>) -> Outcome<Load> {
+        let mut load = Load::start(stage, &self.namespace, &Spec::new(&self.bootstrap()))?;
+        load.full(PATIENCE)?;
+        load.window()?;
+        Ok(load)
+    }
+
+    /// Changes the KafkaCluster's spec (JSON merge patch).
+    fn patch(&self, patch: &str) -> Result<Instant, String> {
+        let since = now();
+        let arguments = ["patch", "kafkacluster/main", "--type=merge", "-p", patch];
+        self.namespace.kubectl(&arguments).map(|_| since)
+    }
+
+    fn annotate(&self, annotation: &str) -> Result<Instant, String> {
+        let since = now();
+        self.namespace.kubectl(&["annotate", "kafkacluster/main", annotation]).map(|_| since)
+    }
+
+    /// The operator has looked at the latest change, nothing is on its way any more, and all are Ready.
+    fn settled(&self, limit: Duration) -> Result<(), String> {
+        let settled = until("everything as it was asked for", limit, || {
+            let cluster = self.namespace.json("kafkacluster/main")?;
+            let status = &cluster["status"];
+            let seen = status["observedGeneration"] == cluster["metadata"]["generation"];
+            let is = |kind: &str, value: &str| {
+                let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+                conditions.iter().any(|c| c["type"] == kind && c["status"] == value)
+            };
+            let done = seen && is("Ready", "True") && is("Progressing", "False");
+            if done && status["plan"].is_null() {
+                return Ok(());
+            }
+            Err(format!("{} {}", status["conditions"], status["plan"]))
+        });
+        settled.map_err(|error| self.explain(error))
+    }
+
+    /// The uid of each node's pod.
+    fn pods(&self) -> Result<Vec<String>, String> {
+        let pods = self.namespace.pods("klamm.dev/cluster=main")?;
+        Ok(pods.into_iter().map(|pod| format!("{} {}", pod.name, pod.uid)).collect())
+    }
+
+    fn explain(&self, error: String) -> String {
+        format!("{error}\n{}", self.operator.log().unwrap_or_default())
     }
 }
 
-/// Killed, deleted, crashed: each time a broker is back by itself, as who it was.
+/// Ends a load and keeps its numbers.
+fn verdict(stage: &mut Stage<'_>, mut load: Load) -> Outcome {
+    load.full(PATIENCE)?;
+    let window = load.window()?;
+    stage.number("produce stopped", window.produce_stop_ms, "ms");
+    stage.number("consume stopped", window.consume_stop_ms, "ms");
+    let verdict = load.stop()?;
+    stage.number("records acknowledged", verdict.acknowledged, "");
+    stage.number("records lost", verdict.lost, "");
+    stage.number("records twice", verdict.twice, "");
+    verdict.nothing_lost()
+}
+
+/// Every node was replaced.
+fn all_new(before: &[String], after: &[String]) -> Outcome {
+    let kept: Vec<&String> = before.iter().filter(|pod| after.contains(pod)).collect();
+    End::unless(kept.is_empty(), || format!("not restarted: {kept:?}"))
+}
+
+/// Nobody was.
+fn none_new(before: &[String], after: &[String]) -> Outcome {
+    End::unless(before == after, || format!("restarted: {before:?} became {after:?}"))
+}
+
+/// Killed, deleted, its machine restarted: each time a broker is back by itself, as who it was.
 pub(super) fn faults(stage: &mut Stage<'_>) -> Outcome {
     let three = Three::new(stage, "faults")?;
-    faults::faults(stage, &three, &Fault::ALL)
+    let some = [Fault::JavaKilled, Fault::PodDeleted, Fault::MachineRestarted];
+    faults::faults(stage, &three, &some)
+}
+
+/// The same with machines that stay away and wires that are cut.
+pub(super) fn long_faults(stage: &mut Stage<'_>) -> Outcome {
+    let three = Three::new(stage, "long-faults")?;
+    faults::faults(stage, &three, &[Fault::MachineAway, Fault::WireCut])
 }

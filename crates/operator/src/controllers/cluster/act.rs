@@ -371,7 +371,9 @@ impl Actor<'_> {
     }
 
     async fn stop(&self, node: NodeId) -> Result<(), ActError> {
-        let Some(facts) = self.nodes.get(&node) else { return Ok(()) };
+        let Some(facts) = self.nodes.get(&node).filter(|facts| facts.has_stateful_set) else {
+            return Ok(());
+        };
         tracing::info!(cluster = self.name, node = node.0, "has neither replica nor vote and goes");
         let deleted =
             self.applier.delete::<StatefulSet>(self.namespace, &facts.stateful_set, None).await;

@@ -209,6 +209,7 @@ pub fn nodes(
         let facts = NodeFacts {
             is_broker: roles.broker,
             stateful_set: names.stateful_set(pool, *id),
+            has_stateful_set: set.is_some_and(|set| set.metadata.deletion_timestamp.is_none()),
             pod_name: names.pod(pool, *id),
             host: names.host(pool, *id),
             address: pod.and_then(|pod| address(names, pools, *id, pod)),

@@ -14,6 +14,8 @@ pub struct NodeFacts {
     pub is_broker: bool,
     /// Its StatefulSet.
     pub stateful_set: String,
+    /// It is there.
+    pub has_stateful_set: bool,
     /// Its pod.
     pub pod_name: String,
     /// Its name in the network.
