@@ -33,7 +33,19 @@ impl KafkaCluster {
         let second = protected(second, &certificates, directory.path());
         let nodes = KafkaNode::start_all(peers, &[first.clone(), second])?;
         let peers = peers.clone();
-        Ok(Self { peers, certificates, controller: first, nodes, _directory: directory })
+        let cluster = Self { peers, certificates, controller: first, nodes, _directory: directory };
+        block_on(cluster.is_in_service());
+        Ok(cluster)
+    }
+
+    /// A broker answers before it may lead.
+    async fn is_in_service(&self) {
+        let mut admin = self.admin();
+        let asked = async || admin.describe_cluster().await;
+        until("both brokers in service", asked, |cluster| {
+            cluster.nodes.len() == BROKERS.len() && cluster.nodes.iter().all(|node| !node.is_fenced)
+        })
+        .await;
     }
 
     /// Host and port of a listener of the second broker.
