@@ -104,12 +104,9 @@ impl Brokers {
         let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
         let found = partitions.into_iter().find(|p| p.partition_index == partition);
         let away = || KafkaError::Refused {
-            what: format!(
-                "leader of {topic
-            message: None,
-        }-{partition}"
-            ),
+            what: format!("leader of {topic}-{partition}"),
             code: ErrorCode::LeaderNotAvailable,
+            message: None,
         };
         let found = found.ok_or_else(away)?;
         check(found.error_code, || format!("{topic}-{partition}"))?;

@@ -1,11 +1,10 @@
 //! The nodes of a cluster: DescribeCluster, UnregisterBroker.
 
-use klamm_kafka_proto::messages::describe_cluster::{
-    DescribeCluster, DescribeClusterBroker, DescribeClusterRequest,
-};
+use klamm_kafka_proto::messages::describe_cluster::DescribeClusterBroker;
 use klamm_kafka_proto::messages::unregister_broker::{UnregisterBroker, UnregisterBrokerRequest};
 
-use super::connections::endpoint_type;
+use tokio::time::timeout;
+
 use super::{Admin, Endpoint, To, node, said, text};
 use crate::KafkaError;
 
@@ -42,14 +41,11 @@ impl Admin {
     /// Of the connection or the node asked.
     pub async fn describe_cluster(&mut self) -> Result<ClusterDescription, KafkaError> {
         let endpoint = self.connections.endpoint;
-        let request = DescribeClusterRequest {
-            endpoint_type: endpoint_type(endpoint),
-            include_fenced_brokers: endpoint == Endpoint::Brokers,
-            ..Default::default()
-        };
-        let response = self.call::<DescribeCluster>(To::Any, &request, |r| r.error_code).await?;
-        said(response.error_code, response.error_message.as_ref(), || "the cluster".into())?;
-        self.connections.learn(&response);
+        let asked = timeout(self.deadline, self.connections.look_around()).await;
+        let response = asked.unwrap_or_else(|_| {
+            let (what, time) = ("DescribeCluster".to_owned(), self.deadline);
+            Err(KafkaError::TimedOut { what, time, last: None })
+        })?;
         let controller = node(response.controller_id);
         Ok(ClusterDescription {
             cluster_id: text(&response.cluster_id),

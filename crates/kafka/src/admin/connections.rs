@@ -10,8 +10,8 @@ use klamm_kafka_proto::{Api, ErrorCode};
 use tokio::task::JoinSet;
 
 use super::{Client, ClientOptions, Endpoint, Outcomes, To, node, said};
-use crate::KafkaError;
 use crate::cluster::servers;
+use crate::{Fault, KafkaError};
 
 /// Servers by `host:port`, and what is known of them.
 #[derive(Debug)]
@@ -49,15 +49,27 @@ impl Connections {
         request: &A::Request,
     ) -> Result<A::Response, KafkaError> {
         match (to, self.endpoint) {
-            (To::Any, _) | (To::Controller, Endpoint::Brokers) => self.any::<A>(request).await,
+            (To::Any, _) | (To::Controller, Endpoint::Brokers) => {
+                self.any::<A>(request, |_| true).await
+            }
             (To::Controller, Endpoint::Controllers) => {
                 let leader = self.leader().await?;
                 let called = self.node::<A>(leader, request).await;
-                if called.is_err() {
-                    self.forget_leader();
-                }
-                called
+                called.map_err(|error| self.left_by(leader, error))
             }
+        }
+    }
+
+    /// The active controller went away: others elect one. While none of them answers either, that is found out next.
+    fn left_by(&mut self, leader: i32, error: KafkaError) -> KafkaError {
+        self.forget_leader();
+        match error.fault() {
+            Fault::Network => KafkaError::Refused {
+                what: format!("controller {leader}"),
+                code: ErrorCode::NotController,
+                message: Some(error.to_string()),
+            },
+            _ => error,
         }
     }
 
@@ -72,17 +84,25 @@ impl Connections {
         })
     }
 
-    /// Asks anybody who is there.
-    async fn look_around(&mut self) -> Result<(), KafkaError> {
-        let endpoint_type = endpoint_type(self.endpoint);
-        let request = DescribeClusterRequest { endpoint_type, ..Default::default() };
-        let response = self.any::<DescribeCluster>(&request).await?;
+    /// Asks who is there. Among controllers that goes on until one knows the active one: a node that votes no more need not find out.
+    pub(super) async fn look_around(&mut self) -> Result<DescribeClusterResponse, KafkaError> {
+        let (endpoint_type, knows_leader) = match self.endpoint {
+            Endpoint::Brokers => (1, false),
+            Endpoint::Controllers => (2, true),
+        };
+        let include_fenced_brokers = self.endpoint == Endpoint::Brokers;
+        let request =
+            DescribeClusterRequest { endpoint_type, include_fenced_brokers, ..Default::default() };
+        let is_good = |response: &DescribeClusterResponse| {
+            response.error_code == 0 && (response.controller_id >= 0 || !knows_leader)
+        };
+        let response = self.any::<DescribeCluster>(&request, is_good).await?;
         said(response.error_code, response.error_message.as_ref(), || "the cluster".into())?;
         self.learn(&response);
-        Ok(())
+        Ok(response)
     }
 
-    pub(super) fn learn(&mut self, response: &DescribeClusterResponse) {
+    fn learn(&mut self, response: &DescribeClusterResponse) {
         let reachable = response.brokers.iter().filter(|broker| !broker.is_fenced);
         self.nodes = reachable
             .map(|broker| (broker.broker_id, format!("{}:{}", broker.host, broker.port)))
@@ -120,23 +140,28 @@ impl Connections {
         called
     }
 
-    /// Servers with a connection first, then those known, then those given.
-    async fn any<A: Api>(&mut self, request: &A::Request) -> Result<A::Response, KafkaError> {
+    /// Asks servers until an answer is good, those with a connection first, then those known, then those given; the last answer where none is.
+    async fn any<A: Api>(
+        &mut self,
+        request: &A::Request,
+        is_good: impl Fn(&A::Response) -> bool,
+    ) -> Result<A::Response, KafkaError> {
         let mut candidates: Vec<String> = self.open.keys().cloned().collect();
         for server in self.nodes.values().chain(&self.bootstrap) {
             if !candidates.contains(server) {
                 candidates.push(server.clone());
             }
         }
-        let mut failed = KafkaError::Credentials("no server is given".into());
+        let mut last = Err(KafkaError::Credentials("no server is given".into()));
         for server in candidates {
             match self.server::<A>(&server, request).await {
-                Ok(response) => return Ok(response),
+                Ok(response) if is_good(&response) => return Ok(response),
                 Err(error @ KafkaError::NoCommonVersion(_)) => return Err(error),
-                Err(error) => failed = error,
+                Err(_) if last.is_ok() => {}
+                other => last = other,
             }
         }
-        Err(failed)
+        last
     }
 
     async fn server<A: Api>(
@@ -186,14 +211,6 @@ impl Connections {
             outcomes.insert(id, called);
         }
         outcomes
-    }
-}
-
-/// How DescribeCluster names it.
-pub(super) fn endpoint_type(endpoint: Endpoint) -> i8 {
-    match endpoint {
-        Endpoint::Brokers => 1,
-        Endpoint::Controllers => 2,
     }
 }
 

@@ -97,7 +97,8 @@ impl Admin {
         Ok(outcomes)
     }
 
-    /// Sets and deletes credentials; of one user all or none. The time goes into hashing: some 10 ms each.
+    /// Sets and deletes credentials; of one user one in a call, or Kafka refuses them (`DuplicateResource`). The time goes into
+    /// hashing: some 10 ms each.
     ///
     /// # Errors
     /// Of the connection or the system's randomness. What is wrong with a user stands in its outcome: `ResourceNotFound` where there was

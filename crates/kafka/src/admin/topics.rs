@@ -254,3 +254,36 @@ fn grown(topic: &NewPartitions) -> CreatePartitionsTopic {
         assignments: (!topic.assignments.is_empty()).then_some(assignments),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use klamm_kafka_proto::messages::metadata::MetadataResponse;
+    use klamm_kafka_proto::{Api, Wire};
+
+    use super::*;
+
+    #[test]
+    fn metadata_of_ten_thousand_topics_is_read() {
+        let partition = MetadataPartition {
+            replica_nodes: vec![3, 1, 2],
+            isr_nodes: vec![3, 1],
+            leader_id: 3,
+            ..MetadataPartition::default()
+        };
+        let topic = |index: i32| MetadataTopic {
+            name: Some(format!("topic-{index}").into()),
+            partitions: vec![partition.clone(); 10],
+            ..MetadataTopic::default()
+        };
+        let topics = (0..10_000).map(topic).collect();
+        let (mut bytes, version) = (BytesMut::new(), Metadata::version(13));
+        MetadataResponse { topics, ..MetadataResponse::default() }
+            .write(&mut bytes, version)
+            .unwrap();
+        let response = MetadataResponse::read(&mut bytes.freeze(), version).unwrap();
+        let found: Outcomes<_, _> = response.topics.iter().map(described).collect();
+        assert_eq!(found.len(), 10_000);
+        assert_eq!(found["topic-9999"].as_ref().unwrap().partitions[9].isr, [3, 1]);
+    }
+}
