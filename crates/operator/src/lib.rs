@@ -27,7 +27,7 @@
 //! assert!(!step.actions.is_empty());
 //! ```
 //!
-//! [`ca::renew`] does the same for certificates: which Secrets to write so that no connection breaks.
+//! [`ca::renew`] does the same for certificates: which Secrets to write so that no connection breaks. [`scram`] makes passwords.
 //!
 //! # Guarantees
 //! - Pure: same inputs, same answer. The clock and random bits are arguments.
@@ -45,6 +45,7 @@ pub mod drain;
 pub mod model;
 pub mod quorum;
 pub mod roller;
+pub mod scram;
 pub mod step;
 
 #[cfg(test)]
