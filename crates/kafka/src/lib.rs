@@ -24,9 +24,12 @@
 //! Consumer groups, retries and batching on the client's side: that is what librdkafka is for.
 #![deny(missing_docs)]
 
+pub mod admin;
 pub mod client;
 pub mod cluster;
 mod error;
+pub mod security;
 pub mod server;
+mod stream;
 
-pub use error::KafkaError;
+pub use error::{Fault, KafkaError, TlsProblem};

@@ -19,6 +19,17 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ("broker", &["klamm-log-kafka", "kube*"], "the broker reaches a log through the trait"),
     ("klamm", &["kube*", "k8s-openapi", "klamm-operator"], KLAMM_WHY),
     ("operator", &["klamm-broker", "klamm-log*", "klamm-mqtt*", "klamm-amqp*"], OPERATOR_WHY),
+    ("agent", AGENT, "the agent speaks Kafka's protocol and its own, in every Kafka pod"),
+];
+const AGENT: &[&str] = &[
+    "klamm-amqp*",
+    "klamm-broker",
+    "klamm-crd",
+    "klamm-log*",
+    "klamm-mqtt*",
+    "klamm-operator",
+    "kube*",
+    "k8s-openapi",
 ];
 const PROTO: &[&str] = &["tokio*", "klamm*", "rdkafka*", "mio", "socket2", "rustls*"];
 const PROTO_WHY: &str = "a proto crate knows no IO, no clock and no other crate of ours";
@@ -87,6 +98,12 @@ mod tests {
     #[test]
     fn operator_with_a_messengers_crate_is_refused() {
         let found = check_manifest("operator", "[dependencies]\nklamm-broker = '1'\nkube = '5'\n");
+        assert_eq!(found.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn agent_with_kubernetes_is_refused() {
+        let found = check_manifest("agent", "[dependencies]\nklamm-kafka = '1'\nkube = '5'\n");
         assert_eq!(found.unwrap().len(), 1);
     }
 
