@@ -12,6 +12,8 @@ pub mod properties;
 mod service;
 mod service_account;
 mod stateful_set;
+#[cfg(test)]
+mod tests;
 mod volume;
 
 use std::collections::BTreeMap;

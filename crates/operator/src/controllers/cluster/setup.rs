@@ -143,3 +143,6 @@ pub fn by_id(sets: impl IntoIterator<Item = StatefulSet>) -> BTreeMap<NodeId, St
     let id = |set: StatefulSet| Some((names::node_id(set.metadata.labels.as_ref()?)?, set));
     sets.into_iter().filter_map(id).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ mod rollout;
 mod spelling;
 mod storage;
 mod template;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::collections::BTreeMap;
