@@ -59,7 +59,7 @@ fn definitions() -> String {
     text + "{{- end }}\n"
 }
 
-fn values(changes: Value) -> Value {
+fn values(changes: &Value) -> Value {
     let mut values: Value =
         serde_saphyr::from_str(&read(&chart().join("values.yaml"))).expect("values");
     for (name, value) in changes.as_object().expect("fields") {
@@ -69,7 +69,7 @@ fn values(changes: Value) -> Value {
     values
 }
 
-fn rendered(namespace: &str, changes: Value) -> String {
+fn rendered(namespace: &str, changes: &Value) -> String {
     let chart: Value = serde_saphyr::from_str(&read(&chart().join("Chart.yaml"))).expect("a chart");
     let data = json!({
         "Values": values(changes),
@@ -134,13 +134,13 @@ fn plain_yaml_is_the_chart_with_its_own_values() {
              app.kubernetes.io/part-of: klamm\n    \
              pod-security.kubernetes.io/enforce: restricted\n"
     );
-    let text = head + &rendered(NAMESPACE, json!({}));
+    let text = head + &rendered(NAMESPACE, &json!({}));
     check_file(&root().join("deploy/klamm-operator.yaml"), &text);
 }
 
 #[test]
 fn operator_of_some_namespaces_may_nothing_in_others() {
-    let text = rendered("ops", json!({ "namespaces": ["a", "b"] }));
+    let text = rendered("ops", &json!({ "namespaces": ["a", "b"] }));
     let bindings = of_kind(&text, "ClusterRoleBinding");
     let names: Vec<&Value> = bindings.iter().map(|binding| &binding["roleRef"]["name"]).collect();
     assert_eq!(names, ["klamm-operator-reader"]);
@@ -161,7 +161,7 @@ fn operator_of_some_namespaces_may_nothing_in_others() {
 fn values_get_where_they_belong() {
     let text = rendered(
         "ops",
-        json!({
+        &json!({
             "crds": false, "podMonitor": true, "replicas": 2,
             "imagePullSecrets": [{ "name": "pull" }],
             "tolerations": [{ "key": "x", "operator": "Exists" }],
@@ -181,7 +181,7 @@ fn values_get_where_they_belong() {
 
 #[test]
 fn definitions_stay_when_the_chart_goes() {
-    let definitions = of_kind(&rendered("ops", json!({})), "CustomResourceDefinition");
+    let definitions = of_kind(&rendered("ops", &json!({})), "CustomResourceDefinition");
     assert_eq!(definitions.len(), klamm_crd::definitions().len());
     for definition in definitions {
         let annotations = &definition["metadata"]["annotations"];

@@ -64,7 +64,7 @@ fn lost(given: &Value, read: &Value, path: &str) -> Option<String> {
 
 /// `{}` and `[]` may be left out when written.
 fn is_empty(value: &Value) -> bool {
-    value.as_object().is_some_and(|fields| fields.is_empty())
+    value.as_object().is_some_and(serde_json::Map::is_empty)
         || value.as_array().is_some_and(Vec::is_empty)
 }
 

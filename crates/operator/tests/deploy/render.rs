@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 /// Fills a template in.
-pub fn render(template: &str, data: &Value) -> Result<String, String> {
+pub(super) fn render(template: &str, data: &Value) -> Result<String, String> {
     let tokens = tokens(template)?;
     let mut out = String::new();
     let rest = block(&tokens, &Scope { root: data, dot: data }, &mut Some(&mut out))?;

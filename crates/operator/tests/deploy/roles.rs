@@ -11,7 +11,7 @@ fn permissions() -> Vec<(String, String, String)> {
         items.map(|item| item.as_str().expect("a text").to_owned()).collect()
     };
     let mut found = Vec::new();
-    for role in of_kind(&rendered("ops", json!({})), "ClusterRole") {
+    for role in of_kind(&rendered("ops", &json!({})), "ClusterRole") {
         for rule in role["rules"].as_array().expect("rules") {
             for group in texts(&rule["apiGroups"]) {
                 for resource in texts(&rule["resources"]) {

@@ -51,7 +51,18 @@ pub(super) fn login(
         Authentication::Tls | Authentication::TlsExternal => &[Login::CERTIFICATE, Login::KEY],
     };
     if let Some(missing) = wanted.iter().find(|entry| !has(secret, entry)) {
-        return Err(not_ready(&format!("has a Secret ({secret_name}) without {missing}")));
+        let message = match user.spec.authentication {
+            Authentication::TlsExternal => format!(
+                "KafkaUser {name} has its certificate from elsewhere: put {} and {} into Secret \
+                 {secret_name}; {missing} is not there",
+                Login::CERTIFICATE,
+                Login::KEY
+            ),
+            Authentication::ScramSha512 | Authentication::Tls => {
+                return Err(not_ready(&format!("has a Secret ({secret_name}) without {missing}")));
+            }
+        };
+        return Err(Problem::new("UserNotReady", message));
     }
     Ok(match user.spec.authentication {
         Authentication::ScramSha512 => {
