@@ -51,6 +51,6 @@ kill_in() {
 }
 
 pod_processes() {
-  local root; root=$(cgroup_roots | grep -m1 -e '/memory/$' -e '/cgroup/$')
+  local root; root=$(cgroup_roots | grep -e '/memory/$' -e '/cgroup/$')
   find "$root"kn* -type d -path "*pod$1*" -exec cat '{}/cgroup.procs' ';' 2>/dev/null | sort -u
 }

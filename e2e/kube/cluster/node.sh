@@ -119,7 +119,7 @@ node_crash() {
 
 node_processes() {
   local root
-  for root in $(cgroup_roots | grep -m1 -e '/memory/$' -e '/cgroup/$'); do
+  for root in $(cgroup_roots | grep -e '/memory/$' -e '/cgroup/$'); do
     find "$root$1" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u
   done
 }
