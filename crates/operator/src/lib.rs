@@ -27,4 +27,5 @@ pub use klamm_operator_core::{drain, model, quorum, roller, step};
 
 #[cfg(test)]
 #[path = "../../operator-core/src/simulator/random.rs"]
+#[allow(dead_code, reason = "the simulator of the decisions needs more of it")]
 mod random;

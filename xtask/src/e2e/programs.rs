@@ -7,7 +7,7 @@ use crate::workspace;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Packages that are built; one that is not in the workspace is left out.
-const PACKAGES: [&str; 3] = ["operator", "agent", "e2e"];
+const PACKAGES: [&str; 4] = ["operator", "agent", "e2e", "klamm"];
 
 /// An image of ours.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub const IMAGES: &[Image] = &[
         base: Some("kafka-4.3.0"),
         programs: &["klamm-operator"],
     },
+    Image { name: "klamm.test/klamm:e2e", base: None, programs: &["klamm"] },
     Image { name: "klamm.test/klamm-e2e:e2e", base: None, programs: &["klamm-e2e"] },
 ];
 
@@ -69,12 +70,19 @@ impl Image {
 /// Builds them; the folder they are in.
 pub fn build() -> Result<PathBuf, String> {
     let here = |name: &&&str| workspace::root().join("crates").join(name).is_dir();
-    let packages: Vec<String> =
-        PACKAGES.iter().filter(here).map(|name| format!("--package=klamm-{name}")).collect();
+    let packages: Vec<String> = PACKAGES.iter().filter(here).map(|name| package(name)).collect();
     // With --target the flag is not for build scripts and macros, which cannot be static.
     let mut command = vec!["build", "--profile", "e2e", "--target", TARGET];
     command.extend(packages.iter().map(String::as_str));
     let flags = ("RUSTFLAGS", "-C target-feature=+crt-static".to_owned());
     workspace::run_with("cargo", &command, &[flags])?;
     Ok(workspace::target().join(TARGET).join("e2e"))
+}
+
+/// The flag that names a crate's package.
+fn package(folder: &str) -> String {
+    match folder {
+        "klamm" => "--package=klamm".to_owned(),
+        other => format!("--package=klamm-{other}"),
+    }
 }

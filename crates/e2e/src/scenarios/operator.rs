@@ -51,7 +51,7 @@ impl Three {
         namespace.apply_file("examples/kubernetes/three-brokers.yaml")?;
         let three = Self { namespace, operator };
         let took = three.namespace.wait("kafkacluster/main", "condition=Ready", PATIENCE);
-        let took = took.map_err(|error| three.explain(error))?;
+        let took = took.map_err(|error| three.explain(&error))?;
         stage.number("three nodes Ready after apply", took.as_millis(), "ms");
         Ok(three)
     }
@@ -91,7 +91,7 @@ impl Three {
             }
             Err(format!("{} {}", status["conditions"], status["plan"]))
         });
-        settled.map_err(|error| self.explain(error))
+        settled.map_err(|error| self.explain(&error))
     }
 
     /// The uid of each node's pod.
@@ -100,7 +100,7 @@ impl Three {
         Ok(pods.into_iter().map(|pod| format!("{} {}", pod.name, pod.uid)).collect())
     }
 
-    fn explain(&self, error: String) -> String {
+    fn explain(&self, error: &str) -> String {
         format!("{error}\n{}", self.operator.log().unwrap_or_default())
     }
 }

@@ -91,7 +91,7 @@ impl Three {
         namespace.apply(&text.replace("version: 4.3.0", &format!("version: {version}")))?;
         let three = Self { namespace, operator };
         let ready = three.namespace.wait("kafkacluster/main", "condition=Ready", PATIENCE);
-        ready.map_err(|error| three.explain(error))?;
+        ready.map_err(|error| three.explain(&error))?;
         Ok(three)
     }
 }

@@ -33,5 +33,5 @@ fn nodes(three: &Three, count: usize) -> Result<(), String> {
         let there = three.pods()?;
         if there.len() == count { Ok(()) } else { Err(format!("{there:?}")) }
     });
-    counted.map_err(|error| three.explain(error))
+    counted.map_err(|error| three.explain(&error))
 }

@@ -148,7 +148,7 @@ impl Actor<'_> {
         match agents.permit(address, &permit).await {
             Ok(()) => tracing::info!(cluster = self.name, node = node.0, ?permit, "permitted"),
             Err(error) => {
-                tracing::warn!(cluster = self.name, node = node.0, %error, "not permitted")
+                tracing::warn!(cluster = self.name, node = node.0, %error, "not permitted");
             }
         }
     }
@@ -253,10 +253,9 @@ impl Actor<'_> {
         let reloaded = self.change(Resource::Broker(broker(node)), changes.collect()).await?;
         if let (Ok(()), Some((agents, address))) =
             (&reloaded, self.agents.zip(facts.address.as_ref()))
+            && let Err(error) = agents.loaded(address, &mounted).await
         {
-            if let Err(error) = agents.loaded(address, &mounted).await {
-                tracing::warn!(cluster = self.name, node = node.0, %error, "not told of its certificate");
-            }
+            tracing::warn!(cluster = self.name, node = node.0, %error, "not told of its certificate");
         }
         Ok(Some(reloaded))
     }

@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node as Machine, Pod};
 use klamm_agent::protocol::State;
 use kube::api::Api;
-use kube::{Client, ResourceExt as _};
+use kube::{Client, ResourceExt};
 
 use super::node::NodeFacts;
 use super::{Names, names, setup};
@@ -61,7 +61,7 @@ pub fn by_id(pods: &[Pod]) -> BTreeMap<NodeId, &Pod> {
 
 /// The pool of every node that has a StatefulSet or a pod.
 pub fn pools(sets: &BTreeMap<NodeId, StatefulSet>, pods: &[Pod]) -> Pools {
-    let labels = sets.values().map(|set| set.labels()).chain(pods.iter().map(|pod| pod.labels()));
+    let labels = sets.values().map(ResourceExt::labels).chain(pods.iter().map(ResourceExt::labels));
     let pool = labels.filter_map(|labels| {
         Some((names::node_id(labels)?, labels.get(names::LABEL_POOL)?.clone()))
     });
@@ -192,7 +192,7 @@ pub fn nodes(
     let mut seen = Seen::default();
     for (id, pool) in pools {
         let (pod, set, agent) = (pods.get(id).copied(), sets.get(id), agents.get(id));
-        let labels = pod.map(|pod| pod.labels()).or_else(|| set.map(|set| set.labels()));
+        let labels = pod.map(ResourceExt::labels).or_else(|| set.map(ResourceExt::labels));
         let roles = labels.map(names::roles).unwrap_or_default();
         let mut running = pod.map(setup::running).unwrap_or_default();
         running.certificate =

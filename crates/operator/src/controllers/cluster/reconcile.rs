@@ -59,11 +59,10 @@ pub enum ReconcileError {
 impl ReconcileError {
     /// Somebody else was faster; what there is now is to be looked at.
     pub fn is_conflict(&self) -> bool {
-        let error = match self {
-            Self::Kubernetes(error) | Self::Certificates(CertificatesError::Kubernetes(error)) => {
-                error
-            }
-            _ => return false,
+        let (Self::Kubernetes(error) | Self::Certificates(CertificatesError::Kubernetes(error))) =
+            self
+        else {
+            return false;
         };
         matches!(error, kube::Error::Api(status) if status.code == 409)
     }

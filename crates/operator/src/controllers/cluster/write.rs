@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use klamm_crd::{Conditions as _, KafkaCluster, KafkaClusterStatus, KafkaNodePool};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PropagationPolicy};
-use kube::{Resource, ResourceExt as _};
+use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::setup::Verdict;
@@ -40,9 +40,9 @@ pub async fn manifests(
     }
     let labels = format!("{}={}", names::LABEL_CLUSTER, there.cluster.name_any());
     let wanted = |names: &mut dyn Iterator<Item = String>| names.collect::<BTreeSet<_>>();
-    let services = wanted(&mut manifests.services.iter().map(|s| s.name_any()));
+    let services = wanted(&mut manifests.services.iter().map(ResourceExt::name_any));
     applier.delete_orphans::<Service>(&there.namespace, &labels, &services).await?;
-    let budgets = wanted(&mut manifests.budgets.iter().map(|b| b.name_any()));
+    let budgets = wanted(&mut manifests.budgets.iter().map(ResourceExt::name_any));
     applier.delete_orphans::<PodDisruptionBudget>(&there.namespace, &labels, &budgets).await
 }
 

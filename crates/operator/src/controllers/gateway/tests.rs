@@ -21,6 +21,7 @@ fn read<T: DeserializeOwned>(json: Value) -> T {
     serde_json::from_value(json).expect("a resource")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made in place by json!")]
 fn gateway(spec: Value) -> Gateway {
     let mut whole = json!({ "cluster": { "name": "main" } });
     let fields = spec.as_object().expect("fields").clone();
@@ -33,6 +34,7 @@ fn gateway(spec: Value) -> Gateway {
     }))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made in place by json!")]
 fn cluster(namespace: &str, spec: Value) -> KafkaCluster {
     let mut whole = json!({ "version": "4.3.0" });
     let fields = spec.as_object().expect("fields").clone();
