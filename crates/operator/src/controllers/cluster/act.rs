@@ -36,7 +36,7 @@ pub enum ActError {
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     /// Of Kubernetes.
-    #[error("{what}: {error}")]
+    #[error("{what}: {}", crate::apply::words(error))]
     Kubernetes {
         /// What was tried.
         what: String,

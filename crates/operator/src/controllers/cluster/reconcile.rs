@@ -25,6 +25,7 @@ use super::setup::{self, Verdict};
 use super::status::{self, Told};
 use super::{Dereferenced, Invalid, Validated, build, dereference, validate, write};
 use crate::agents::Agents;
+use crate::apply::words;
 use crate::context::Context;
 use crate::kafka::Target;
 use crate::metrics::Outcome;
@@ -40,7 +41,7 @@ const LATER: Duration = Duration::from_secs(15);
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     /// Of Kubernetes.
-    #[error(transparent)]
+    #[error("{}", words(.0))]
     Kubernetes(#[from] kube::Error),
     /// Of certificates.
     #[error(transparent)]
