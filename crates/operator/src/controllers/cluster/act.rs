@@ -17,6 +17,7 @@ use crate::agents::Agents;
 use crate::apply::Applier;
 use crate::kafka::{Connections, Lent, Unavailable};
 use crate::model::{Desired, DirectoryId, NodeId};
+use crate::observe::kafka::CLUSTER_WIDE;
 use crate::quorum::{self, Format, Permit};
 use crate::step::{Action, Progress};
 use crate::{drain, roller};
@@ -229,13 +230,30 @@ impl Actor<'_> {
         node: NodeId,
         properties: &BTreeMap<String, Option<String>>,
     ) -> Result<Result<(), String>, ActError> {
-        let changes = properties.iter().map(|(key, value)| match value {
-            Some(value) => ConfigChange::Set(key.clone(), value.clone()),
-            None => ConfigChange::Delete(key.clone()),
-        });
         let keys: Vec<&String> = properties.keys().collect();
         tracing::info!(cluster = self.name, node = node.0, ?keys, "changed while it runs");
-        self.change(Resource::Broker(broker(node)), changes.collect()).await
+        let changes = |wide: bool| -> Vec<ConfigChange> {
+            let some = properties.iter();
+            some.filter(|(key, _)| CLUSTER_WIDE.contains(&key.as_str()) == wide)
+                .map(|(key, value)| match value {
+                    Some(value) => ConfigChange::Set(key.clone(), value.clone()),
+                    None => ConfigChange::Delete(key.clone()),
+                })
+                .collect()
+        };
+        for (resource, wide) in
+            [(Resource::EveryBroker, true), (Resource::Broker(broker(node)), false)]
+        {
+            let changes = changes(wide);
+            if changes.is_empty() {
+                continue;
+            }
+            let changed = self.change(resource, changes).await?;
+            if changed.is_err() {
+                return Ok(changed);
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Has the broker read its certificates again. None while the new ones have not reached its pod.
@@ -384,6 +402,23 @@ impl Actor<'_> {
         let what = format!("unregister broker {node}");
         unless(done, ErrorCode::BrokerIdNotRegistered)
             .map_err(|error| ActError::Kafka { what, error })
+    }
+
+    /// Tells Kafka that these brokers' processes are dead. It would find out when their sessions end, nine seconds after the last sign of life;
+    /// until then their partitions have no leader, and they themselves may not come back.
+    ///
+    /// # Errors
+    /// Of Kafka.
+    pub async fn fence(&self, dead: &[NodeId]) -> Result<(), ActError> {
+        for node in dead {
+            tracing::info!(
+                cluster = self.name,
+                node = node.0,
+                "its process died; its registration is taken away"
+            );
+            self.unregister(*node).await?;
+        }
+        Ok(())
     }
 
     fn admin(&self) -> Result<Lent, Unavailable> {

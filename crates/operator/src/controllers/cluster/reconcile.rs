@@ -37,6 +37,10 @@ const SOON: Duration = Duration::from_secs(1);
 /// While everything is as it should be: what Kubernetes does not tell of, Kafka and agents, is looked at so often.
 const LATER: Duration = Duration::from_secs(15);
 
+/// An agent that was killed with its pod's container begins anew and waits three seconds before it starts Kafka by itself; Kafka takes
+/// another second before it registers.
+const SAID_MAX_MS: u64 = 2_500;
+
 /// Why a pass ended early. It is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
@@ -247,11 +251,17 @@ impl Pass<'_> {
             partitions_known: seen.partitions_known,
             throttled: spec.limits.throttle_bytes_per_s.is_some(),
         };
+        let dead: Vec<NodeId> = seen.dead().collect();
+        // By what agents said a moment ago: one that has waited for long may have started Kafka since.
+        let fenced =
+            if now_ms_since(now_ms) < SAID_MAX_MS { actor.fence(&dead).await } else { Ok(()) };
         let actions = std::mem::take(&mut step.actions);
         let mut progress = step.progress.clone();
         let acted: Result<(), ActError> = actor.act(&actions, &mut progress, now_ms).await;
         let raised = super::metadata_version::raise(context, validated, &seen, &plan).await;
-        let failures = acted.err().map(|error| error.to_string()).into_iter().chain(raised);
+        let failed =
+            [fenced.err(), acted.err()].into_iter().flatten().map(|error| error.to_string());
+        let failures = failed.chain(raised);
         let failures: Vec<String> = failures.collect();
         if !failures.is_empty() || progress != step.progress {
             step.progress = progress;
@@ -322,6 +332,10 @@ fn draw() -> u128 {
 pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn now_ms_since(then_ms: u64) -> u64 {
+    now_ms().saturating_sub(then_ms)
 }
 
 pub(super) fn now(now_ms: u64) -> Time {
