@@ -276,7 +276,9 @@ fn replication_needs_brokers() {
     check_property("min.insync.replicas", json!(4), "spec.config[\"min.insync.replicas\"] is 4");
     check(
         |input| {
-            drop(input.pools[0].spec.config.0.insert("default.replication.factor".into(), json!(9)))
+            drop(
+                input.pools[0].spec.config.0.insert("default.replication.factor".into(), json!(9)),
+            );
         },
         "KafkaNodePool all: spec.config[\"default.replication.factor\"] is 9",
     );
@@ -389,7 +391,7 @@ fn disks_stay_where_they_are() {
         |volumes| drop(volumes.pop()),
         "KafkaNodePool all: spec.volumes has no volume 1 any more, and node 0 has data on it (data-1-orders-all-0-0)",
     );
-    check(|volumes| volumes.clear(), "KafkaNodePool all: spec.volumes has no volume 0 any more");
+    check(Vec::clear, "KafkaNodePool all: spec.volumes has no volume 0 any more");
     check(
         |volumes| volumes.swap(0, 1),
         "KafkaNodePool all: spec.volumes[0] is volume 1, and node 0 has its metadata on volume 0",
@@ -472,7 +474,7 @@ fn labels_and_annotations_of_the_operator_are_refused() {
         |input| {
             drop(
                 input.pools[0].spec.template.annotations.insert(setup::REVISION.into(), "x".into()),
-            )
+            );
         },
         "KafkaNodePool all: spec.template.annotations[\"klamm.dev/revision\"] is the operator's",
     );
