@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
-use klamm_agent::protocol::{self, Phase};
+use klamm_agent::protocol::{self, Loaded, Phase};
 use klamm_kafka::KafkaError;
 use klamm_kafka::admin::{
     ConfigAlteration, ConfigChange, Resource, TopicPartition, Voter, VoterListener,
@@ -33,6 +33,14 @@ pub enum ActError {
         /// In Kafka's words.
         error: KafkaError,
     },
+    /// Kafka refused.
+    #[error("{what}: {why}")]
+    Refused {
+        /// What was tried.
+        what: String,
+        /// In Kafka's words.
+        why: String,
+    },
     /// There is no connection.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -46,6 +54,8 @@ pub enum ActError {
     },
 }
 
+/// Where the agent puts the certificates of listeners that have their own.
+const LISTENERS: &str = "/run/kafka/listeners/";
 /// Where the throttle's rates are kept, on each broker.
 const RATES: [&str; 2] =
     ["leader.replication.throttled.rate", "follower.replication.throttled.rate"];
@@ -271,11 +281,50 @@ impl Actor<'_> {
         let reloaded = self.change(Resource::Broker(broker(node)), changes.collect()).await?;
         if let (Ok(()), Some((agents, address))) =
             (&reloaded, self.agents.zip(facts.address.as_ref()))
-            && let Err(error) = agents.loaded(address, &mounted).await
+            && let Err(error) =
+                agents.loaded(address, &Loaded { loaded: mounted, listeners: None }).await
         {
             tracing::warn!(cluster = self.name, node = node.0, %error, "not told of its certificate");
         }
         Ok(Some(reloaded))
+    }
+
+    /// Has brokers read the certificates of listeners that have their own again, where the agent sees other ones than were loaded.
+    ///
+    /// # Errors
+    /// When Kafka cannot be asked, or refuses one.
+    pub async fn reload_listeners(&self) -> Result<(), ActError> {
+        for (id, facts) in self.nodes.iter().filter(|(_, facts)| facts.is_broker) {
+            let Some((agent, address)) = facts.agent.as_ref().zip(facts.address.as_ref()) else {
+                continue;
+            };
+            let (started, mounted) = (&agent.listeners.started, &agent.listeners.mounted);
+            if agent.phase != Phase::Ready
+                || started.is_none()
+                || mounted.is_none()
+                || started == mounted
+            {
+                continue;
+            }
+            let own = facts.stores.iter().filter(|(_, path)| path.starts_with(LISTENERS));
+            let changes = own.map(|(key, path)| ConfigChange::Set(key.clone(), path.clone()));
+            tracing::info!(
+                cluster = self.name,
+                node = id.0,
+                "reads its listeners' certificates again"
+            );
+            let reloaded = self.change(Resource::Broker(broker(*id)), changes.collect()).await?;
+            let what = || format!("certificates of the listeners of node {id}");
+            reloaded.map_err(|why| ActError::Refused { what: what(), why })?;
+            let loaded = agent.certificate.started.clone().unwrap_or_default();
+            let loaded = Loaded { loaded, listeners: mounted.clone() };
+            if let Some(agents) = self.agents
+                && let Err(error) = agents.loaded(address, &loaded).await
+            {
+                tracing::warn!(cluster = self.name, node = id.0, %error, "not told of its certificates");
+            }
+        }
+        Ok(())
     }
 
     async fn change(
