@@ -209,7 +209,6 @@ impl Pass<'_> {
         warnings: Vec<String>,
     ) -> Result<Again, ReconcileError> {
         let Self { context, there, validated, now_ms } = *self;
-        let names = &validated.names;
         let before = there.cluster.status.clone().unwrap_or_default();
         let spec = Spec {
             desired,
@@ -218,7 +217,7 @@ impl Pass<'_> {
             spread: validated.spread,
         };
         let progress = stored(&before)?;
-        let mut step = step::step(&seen.observed, &spec, &progress, &mut draw, now_ms);
+        let step = step::step(&seen.observed, &spec, &progress, &mut draw, now_ms);
         let plan = step::plan(&seen.observed, &spec, &progress, now_ms);
         let told = |step: &step::Step, failures: Vec<String>| {
             let told = Told {
@@ -236,9 +235,33 @@ impl Pass<'_> {
             };
             status::status(told, &before, &now(now_ms))
         };
+        // What failed last fails until it is seen to go well.
+        let earlier = status::failing(&before);
         // What was decided is stored before it is done; a pass that looked at an older status than there is stores nothing.
-        let status = told(&step, Vec::new());
+        let status = told(&step, earlier.clone());
         let stored = write::status(context, &there.cluster, &before, &status).await?;
+        let mut done = step.clone();
+        let failures = self.act(memory, &seen, &spec, &mut done, &plan).await;
+        if failures != earlier || done.progress != step.progress {
+            let status = told(&done, failures);
+            let before = stored.status.as_ref().unwrap_or(&before);
+            write::status(context, &stored, before, &status).await?;
+        }
+        let settled = is_settled(&seen, &spec, &plan, &step.actions);
+        Ok(Again::requeue(if settled { LATER } else { SOON }))
+    }
+
+    /// Does what was decided, and tells what failed. What came of changes to running nodes gets into the progress.
+    async fn act(
+        &self,
+        memory: &Memory,
+        seen: &Seen,
+        spec: &Spec,
+        step: &mut step::Step,
+        plan: &crate::roller::Plan,
+    ) -> Vec<String> {
+        let Self { context, validated, now_ms, .. } = *self;
+        let names = &validated.names;
         let actor = Actor {
             namespace: &names.namespace,
             name: &names.cluster,
@@ -251,25 +274,17 @@ impl Pass<'_> {
             partitions_known: seen.partitions_known,
             throttled: spec.limits.throttle_bytes_per_s.is_some(),
         };
-        let dead: Vec<NodeId> = seen.dead().collect();
         // By what agents said a moment ago: one that has waited for long may have started Kafka since.
-        let fenced =
-            if now_ms_since(now_ms) < SAID_MAX_MS { actor.fence(&dead).await } else { Ok(()) };
-        let actions = std::mem::take(&mut step.actions);
-        let mut progress = step.progress.clone();
-        let acted: Result<(), ActError> = actor.act(&actions, &mut progress, now_ms).await;
-        let raised = super::metadata_version::raise(context, validated, &seen, &plan).await;
-        let failed =
-            [fenced.err(), acted.err()].into_iter().flatten().map(|error| error.to_string());
-        let failures = failed.chain(raised);
-        let failures: Vec<String> = failures.collect();
-        if !failures.is_empty() || progress != step.progress {
-            step.progress = progress;
-            let status = told(&step, failures);
-            write::status(context, &stored, stored.status.as_ref().unwrap_or(&before), &status)
-                .await?;
-        }
-        Ok(Again::requeue(if is_settled(&seen, &spec, &plan, &actions) { LATER } else { SOON }))
+        let is_fresh = self::now_ms().saturating_sub(now_ms) < SAID_MAX_MS;
+        let dead: Vec<NodeId> = seen.dead().filter(|_| is_fresh).collect();
+        let done = [
+            actor.fence(&dead).await,
+            actor.act(&step.actions, &mut step.progress, now_ms).await,
+            actor.reload_listeners().await,
+        ];
+        let raised = super::metadata_version::raise(context, validated, seen, plan).await;
+        let failed = done.into_iter().filter_map(Result::err);
+        failed.map(|error: ActError| error.to_string()).chain(raised).collect()
     }
 }
 
@@ -332,10 +347,6 @@ fn draw() -> u128 {
 pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn now_ms_since(then_ms: u64) -> u64 {
-    now_ms().saturating_sub(then_ms)
 }
 
 pub(super) fn now(now_ms: u64) -> Time {
