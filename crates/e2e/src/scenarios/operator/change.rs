@@ -49,7 +49,7 @@ pub(crate) fn operator_killed(stage: &mut Stage<'_>) -> Outcome {
 
 /// Another version of Kafka, and then of its metadata.
 pub(crate) fn upgrade(stage: &mut Stage<'_>) -> Outcome {
-    let three = Three::older(stage, "upgrade", "4.2.0")?;
+    let three = Three::older(stage, "upgrade", "4.2.2")?;
     let load = three.load(stage)?;
     let before = three.pods()?;
     let since = three.patch(r#"{"spec":{"version":"4.3.0"}}"#)?;

@@ -24,7 +24,7 @@ pub(crate) fn run(stage: &mut Stage<'_>) -> Outcome {
     pool(&three, shrink, &["1Gi", "shrink"])?;
     pool(&three, r#"[{"op":"replace","path":"/spec/volumes/0/size","value":"20Gi"}]"#, &[])?;
     here.kubectl(&["scale", "kafkanodepool/all", "--replicas=4"])?;
-    says(&three, &["4 controllers"])?;
+    says(&three, &["4 nodes with role Controller"])?;
     here.kubectl(&["scale", "kafkanodepool/all", "--replicas=3"])?;
     three.settled(PATIENCE)?;
     three.patch(r#"{"spec":{"config":{"node.id":7}}}"#)?;
