@@ -25,4 +25,3 @@ mod scenario;
 mod tests;
 mod world;
 
-pub(crate) use random::Random;
