@@ -24,4 +24,3 @@ mod run;
 mod scenario;
 mod tests;
 mod world;
-
