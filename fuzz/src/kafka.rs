@@ -120,22 +120,38 @@ apis! {
     SyncGroup sync_group;
     DescribeGroups describe_groups;
     ListGroups list_groups;
+    SaslHandshake sasl_handshake;
     ApiVersions api_versions;
     CreateTopics create_topics;
     DeleteTopics delete_topics;
     DeleteRecords delete_records;
     InitProducerId init_producer_id;
     OffsetForLeaderEpoch offset_for_leader_epoch;
+    DescribeAcls describe_acls;
+    CreateAcls create_acls;
+    DeleteAcls delete_acls;
     DescribeConfigs describe_configs;
     AlterConfigs alter_configs;
     DescribeLogDirs describe_log_dirs;
+    SaslAuthenticate sasl_authenticate;
     CreatePartitions create_partitions;
     DeleteGroups delete_groups;
+    ElectLeaders elect_leaders;
     IncrementalAlterConfigs incremental_alter_configs;
+    AlterPartitionReassignments alter_partition_reassignments;
     ListPartitionReassignments list_partition_reassignments;
     OffsetDelete offset_delete;
+    DescribeClientQuotas describe_client_quotas;
+    AlterClientQuotas alter_client_quotas;
+    DescribeUserScramCredentials describe_user_scram_credentials;
+    AlterUserScramCredentials alter_user_scram_credentials;
+    DescribeQuorum describe_quorum;
+    UpdateFeatures update_features;
     DescribeCluster describe_cluster;
+    UnregisterBroker unregister_broker;
     DescribeTopicPartitions describe_topic_partitions;
+    AddRaftVoter add_raft_voter;
+    RemoveRaftVoter remove_raft_voter;
 }
 
 /// The other codec's name of an API, when it knows the version.

@@ -13,18 +13,24 @@ pub fn run() -> Result<(), String> {
     step("cargo", &["fmt", "--all", "--check"])?;
     step("cargo", &["fmt", "--manifest-path", FUZZ, "--check"])?;
     tidy::run()?;
-    step("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
+    let warnings = ["--all-targets", "--quiet", "--", "-D", "warnings"];
+    step("cargo", &[&["clippy", "--workspace", "--features", TLS][..], &warnings].concat())?;
+    // Without TLS, as in `klamm`.
+    step("cargo", &[&["clippy", "--package", "klamm-kafka"][..], &warnings].concat())?;
     step("cargo", &["test", "--manifest-path", FUZZ, "--no-default-features", "--quiet"])?;
     if is_ci() {
         peers::install()?;
     } else if !peers::list() {
         eprintln!("xtask: tests whose peers are missing are skipped");
     }
-    step("cargo", &["test", "--workspace", "--quiet"])
+    step("cargo", &["test", "--workspace", "--features", TLS, "--quiet"])
 }
 
 /// A workspace of its own, since the fuzzer wants a nightly toolchain; its checks do not.
 const FUZZ: &str = "fuzz/Cargo.toml";
+
+/// The client's TLS, tested against real brokers.
+const TLS: &str = "klamm-kafka/tls";
 
 fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|ci| ci == "true")

@@ -40,7 +40,7 @@ pub use error_code::ErrorCode;
 pub use header::{
     RequestHeader, read_response_header, response_frame, response_header_is_flexible, take_frame,
 };
-pub use wire::{Nullable, Reader, Str, Uuid, Version, Wire, WireError};
+pub use wire::{Float64, Nullable, Reader, Str, Uuid, Version, Wire, WireError};
 
 #[cfg(test)]
 mod round_trip;

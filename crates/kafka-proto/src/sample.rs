@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::wire::{Nullable, Str, Uuid, Version};
+use crate::wire::{Float64, Nullable, Str, Uuid, Version};
 
 /// A small generator (splitmix64).
 #[derive(Debug)]
@@ -39,7 +39,14 @@ macro_rules! numbers {
     )*};
 }
 
-numbers! { i8 i16 i32 i64 }
+numbers! { i8 i16 u16 i32 i64 }
+
+impl Sample for Float64 {
+    fn sample(seed: &mut Seed, _: Version) -> Self {
+        // Every bit pattern, those that are no number among them.
+        Self(f64::from_bits(seed.next()))
+    }
+}
 
 impl Sample for bool {
     fn sample(seed: &mut Seed, _: Version) -> Self {

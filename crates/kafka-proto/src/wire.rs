@@ -194,9 +194,32 @@ macro_rules! number {
 number! {
     i8, try_get_i8, put_i8;
     i16, try_get_i16, put_i16;
+    u16, try_get_u16, put_u16;
     i32, try_get_i32, put_i32;
     i64, try_get_i64, put_i64;
-    f64, try_get_f64, put_f64;
+}
+
+/// A number with a fraction. Two are equal when their bits are, so that what is written is read back the same whatever it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Float64(pub f64);
+
+impl PartialEq for Float64 {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Float64 {}
+
+impl Wire for Float64 {
+    fn read_from(bytes: &mut Reader, _: Version) -> Result<Self, WireError> {
+        bytes.try_get_f64().map(Self).map_err(|_| WireError::Truncated)
+    }
+
+    fn write(&self, out: &mut BytesMut, _: Version) -> Result<(), WireError> {
+        out.put_f64(self.0);
+        Ok(())
+    }
 }
 
 impl Wire for bool {

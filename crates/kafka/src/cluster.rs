@@ -12,27 +12,35 @@ use klamm_kafka_proto::messages::produce::{
 use klamm_kafka_proto::{ApiKey, ErrorCode, Str};
 
 use crate::KafkaError;
-use crate::client::Client;
+use crate::client::{Client, ClientOptions};
 
 /// The brokers of a cluster. Connections are made when they are first needed and forgotten when they fail.
 #[derive(Debug)]
 pub struct Cluster {
     bootstrap: Vec<String>,
-    client_id: String,
+    options: ClientOptions,
     brokers: HashMap<i32, String>,
     controller: i32,
     open: HashMap<i32, Client>,
 }
 
 impl Cluster {
-    /// Asks one of the servers (`host:port`, set apart by commas) for the others.
+    /// Asks one of the servers (`host:port`, set apart by commas) for the others, without protection.
     ///
     /// # Errors
     /// Of the last server tried.
     pub async fn connect(bootstrap: &str, client_id: &str) -> Result<Self, KafkaError> {
+        Self::connect_with(bootstrap, ClientOptions::new(client_id)).await
+    }
+
+    /// Asks one of the servers (`host:port`, set apart by commas) for the others; every connection is made as `options` say.
+    ///
+    /// # Errors
+    /// Of the last server tried.
+    pub async fn connect_with(bootstrap: &str, options: ClientOptions) -> Result<Self, KafkaError> {
         let mut cluster = Self {
-            bootstrap: bootstrap.split(',').map(|server| server.trim().to_owned()).collect(),
-            client_id: client_id.to_owned(),
+            bootstrap: servers(bootstrap),
+            options,
             brokers: HashMap::new(),
             controller: -1,
             open: HashMap::new(),
@@ -86,7 +94,7 @@ impl Cluster {
         let mut failed = KafkaError::Closed;
         for server in known.iter().chain(&self.bootstrap) {
             let asked = async {
-                let mut client = Client::connect(server.as_str(), &self.client_id).await?;
+                let mut client = Client::connect_with(server, &self.options).await?;
                 client.call::<Metadata>(&request).await
             };
             match asked.await {
@@ -138,8 +146,9 @@ impl Cluster {
         let server = self.brokers.get(&id).ok_or_else(|| KafkaError::Refused {
             what: format!("broker {id}"),
             code: ErrorCode::LeaderNotAvailable,
+            message: None,
         })?;
-        Client::connect(server.as_str(), &self.client_id).await
+        Client::connect_with(server, &self.options).await
     }
 
     /// Forgets a connection that failed.
@@ -171,9 +180,7 @@ impl Cluster {
                 partition_data: vec![PartitionProduceData { index, records: Some(batch) }],
             }],
         };
-        // From version 13 on a topic goes by its id, which an older Metadata does not tell.
-        let newest = client.version(ApiKey::Produce)?;
-        let version = if topic.topic_id == Default::default() { newest.min(12) } else { newest };
+        let version = client.version_for(ApiKey::Produce, topic.topic_id)?;
         let called = client.call_at::<Produce>(version, &request).await;
         if called.is_err() {
             self.forget(leader);
@@ -186,13 +193,30 @@ impl Cluster {
     }
 }
 
+/// `host:port,host:port`.
+pub(crate) fn servers(bootstrap: &str) -> Vec<String> {
+    let servers = bootstrap.split(',').map(str::trim);
+    servers.filter(|server| !server.is_empty()).map(str::to_owned).collect()
+}
+
 /// An error code of a response as an error.
 ///
 /// # Errors
 /// [`KafkaError::Refused`] unless the code is 0.
 pub fn check(code: i16, what: impl FnOnce() -> String) -> Result<(), KafkaError> {
+    refused(code, None, what)
+}
+
+/// As [`check`], with the broker's words.
+pub(crate) fn refused(
+    code: i16,
+    message: Option<&str>,
+    what: impl FnOnce() -> String,
+) -> Result<(), KafkaError> {
     match ErrorCode::from_number(code).unwrap_or(ErrorCode::UnknownServerError) {
         ErrorCode::None => Ok(()),
-        code => Err(KafkaError::Refused { what: what(), code }),
+        code => {
+            Err(KafkaError::Refused { what: what(), code, message: message.map(str::to_owned) })
+        }
     }
 }

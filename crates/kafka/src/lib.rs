@@ -1,7 +1,8 @@
 //! Kafka protocol server and client on tokio.
 //!
 //! [`server`] turns sockets into typed requests for a [`server::Service`]; [`client`] is a small client of any broker,
-//! [`cluster`] one of several brokers together.
+//! [`cluster`] one of several brokers together, and [`admin`] one that administers Apache Kafka. With the cargo feature `tls` clients
+//! connect over TLS and log in ([`security`]).
 //!
 //! ```no_run
 //! use klamm_kafka::client::Client;
@@ -24,9 +25,12 @@
 //! Consumer groups, retries and batching on the client's side: that is what librdkafka is for.
 #![deny(missing_docs)]
 
+pub mod admin;
 pub mod client;
 pub mod cluster;
 mod error;
+pub mod security;
 pub mod server;
+mod stream;
 
-pub use error::KafkaError;
+pub use error::{Fault, KafkaError, TlsProblem};

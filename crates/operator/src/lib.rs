@@ -27,6 +27,8 @@
 //! assert!(!step.actions.is_empty());
 //! ```
 //!
+//! [`ca::renew`] does the same for certificates: which Secrets to write so that no connection breaks. [`scram`] makes passwords.
+//!
 //! # Guarantees
 //! - Pure: same inputs, same answer. The clock and random bits are arguments.
 //! - May be killed between any two steps; [`step::Progress`] is all that must be kept, and losing it loses no quorum.
@@ -38,6 +40,7 @@
 #![deny(missing_docs)]
 
 pub mod broker_id;
+pub mod ca;
 pub mod context;
 pub mod controllers;
 pub mod drain;
@@ -45,6 +48,7 @@ pub mod kafka;
 pub mod model;
 pub mod quorum;
 pub mod roller;
+pub mod scram;
 pub mod step;
 
 #[cfg(test)]

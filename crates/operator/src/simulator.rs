@@ -24,3 +24,5 @@ mod run;
 mod scenario;
 mod tests;
 mod world;
+
+pub(crate) use random::Random;

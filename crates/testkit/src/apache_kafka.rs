@@ -49,7 +49,7 @@ controller.quorum.fetch.timeout.ms=1000
 ";
 
 /// Any 22 characters of base64url that are a UUID.
-const CLUSTER_ID: &str = "a2xhbW0gdGVzdCBjbHVzdA";
+pub(crate) const CLUSTER_ID: &str = "a2xhbW0gdGVzdCBjbHVzdA";
 
 impl ApacheKafka {
     /// The broker that `KLAMM_TEST_KAFKA` names, or one that is started here and ends with the value.
@@ -137,7 +137,7 @@ impl Own {
 const ANSWER_TIME: Duration = Duration::from_millis(300);
 
 /// Whether a broker at the address answers ApiVersions (version 0).
-fn answers(address: &str) -> bool {
+pub(crate) fn answers(address: &str) -> bool {
     const REQUEST: &[u8] = b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff";
     let Ok(mut stream) = TcpStream::connect(address) else { return false };
     let mut answer = [0; 8];

@@ -23,6 +23,7 @@
 #![deny(missing_docs)]
 
 mod apache_kafka;
+mod kafka_node;
 mod klamm;
 pub mod log_contract;
 mod patience;
@@ -32,6 +33,7 @@ mod process;
 pub mod table;
 
 pub use apache_kafka::ApacheKafka;
+pub use kafka_node::{KafkaNode, NodeOptions};
 pub use klamm::Klamm;
 pub use patience::{PATIENCE, eventually, holds_within};
 pub use peers::{KAFKA_VERSION, Peer, Peers, REQUIREMENTS, Skip, cache};

@@ -55,14 +55,22 @@ fn is_dynamic(key: &str) -> bool {
     DYNAMIC.binary_search(&own).is_ok() || own.starts_with("ssl.")
 }
 
-/// Kafka 4.2's broker configuration reference, update mode "per-broker" or "cluster-wide"; `ssl.*` apart. Sorted.
+/// What Kafka 4.3 does not call read-only in DescribeConfigs; `ssl.*` apart. Throttles are dynamic alone and listed only while they are set.
+/// `listeners`, `listener.security.protocol.map` and `config.providers` are left out on purpose: an override of them would go
+/// before what a pod's own file says of its network from then on. A broker that is older refuses what it does not know. Sorted.
 const DYNAMIC: &[&str] = &[
     "background.threads",
     "compression.gzip.level",
     "compression.lz4.level",
     "compression.type",
     "compression.zstd.level",
+    "cordoned.log.dirs",
+    "follower.fetch.last.tiered.offset.enable",
     "follower.replication.throttled.rate",
+    "group.consumer.assignment.interval.ms",
+    "group.coordinator.cached.buffer.max.bytes",
+    "group.share.assignment.interval.ms",
+    "group.streams.assignment.interval.ms",
     "leader.replication.throttled.rate",
     "log.cleaner.backoff.ms",
     "log.cleaner.dedupe.buffer.size",
@@ -102,15 +110,32 @@ const DYNAMIC: &[&str] = &[
     "num.network.threads",
     "num.recovery.threads.per.data.dir",
     "num.replica.fetchers",
+    "principal.builder.class",
     "producer.id.expiration.ms",
     "remote.fetch.max.wait.ms",
+    "remote.list.offsets.request.timeout.ms",
     "remote.log.index.file.cache.total.size.bytes",
     "remote.log.manager.copier.thread.pool.size",
     "remote.log.manager.copy.max.bytes.per.second",
     "remote.log.manager.expiration.thread.pool.size",
     "remote.log.manager.fetch.max.bytes.per.second",
+    "remote.log.manager.follower.thread.pool.size",
     "remote.log.reader.threads",
     "replica.alter.log.dirs.io.max.bytes.per.second",
+    "sasl.enabled.mechanisms",
+    "sasl.jaas.config",
+    "sasl.kerberos.kinit.cmd",
+    "sasl.kerberos.min.time.before.relogin",
+    "sasl.kerberos.principal.to.local.rules",
+    "sasl.kerberos.service.name",
+    "sasl.kerberos.ticket.renew.jitter",
+    "sasl.kerberos.ticket.renew.window.factor",
+    "sasl.login.refresh.buffer.seconds",
+    "sasl.login.refresh.min.period.seconds",
+    "sasl.login.refresh.window.factor",
+    "sasl.login.refresh.window.jitter",
+    "sasl.mechanism.inter.broker.protocol",
+    "share.coordinator.cached.buffer.max.bytes",
     "transaction.partition.verification.enable",
     "unclean.leader.election.enable",
 ];

@@ -123,8 +123,7 @@ async fn read(
     send: mpsc::Sender<(i32, i64, Vec<Arrived>)>,
 ) -> Result<(), KafkaError> {
     let name = topic.name.clone().unwrap_or_default();
-    let newest = client.version(ApiKey::Fetch)?;
-    let version = if topic.topic_id == Default::default() { newest.min(12) } else { newest };
+    let version = client.version_for(ApiKey::Fetch, topic.topic_id)?;
     loop {
         let partitions = offsets.iter().map(|(index, offset)| FetchPartition {
             partition: *index,

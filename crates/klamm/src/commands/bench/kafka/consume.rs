@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use klamm_kafka::KafkaError;
 use klamm_kafka::client::Client;
 use klamm_kafka::cluster::check;
-use klamm_kafka_proto::ApiKey;
 use klamm_kafka_proto::messages::fetch::{Fetch, FetchPartition, FetchRequest, FetchTopic};
 use klamm_kafka_proto::records::batches;
+use klamm_kafka_proto::{ApiKey, Uuid};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -70,8 +70,8 @@ async fn read_one(
     index: i32,
     tally: &mut Tally,
 ) -> Result<(), KafkaError> {
-    // By name: version 13 goes by the topic's id.
-    let version = client.version(ApiKey::Fetch)?.min(12);
+    let by_name = Uuid::default();
+    let version = client.version_for(ApiKey::Fetch, by_name)?;
     let mut next = 0;
     loop {
         let request = FetchRequest {

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use klamm_kafka::KafkaError;
 use klamm_kafka::client::Client;
 use klamm_kafka::cluster::check;
-use klamm_kafka_proto::ApiKey;
 use klamm_kafka_proto::messages::produce::{
     PartitionProduceData, Produce, ProduceRequest, ProduceResponse, TopicProduceData,
 };
 use klamm_kafka_proto::records::BatchBuilder;
+use klamm_kafka_proto::{ApiKey, Uuid};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -97,8 +97,8 @@ struct Producer {
 
 impl Producer {
     fn new(args: &Args, client: Client, indices: Vec<i32>) -> Self {
-        // By name: the topic's id is known only from version 13 on.
-        let version = client.version(ApiKey::Produce).map_or(3, |newest| newest.min(12));
+        let by_name = Uuid::default();
+        let version = client.version_for(ApiKey::Produce, by_name).unwrap_or(3);
         let records = u64::from(args.batch) * indices.len() as u64;
         let batch = batch(args.batch, args.load.size);
         let partition_data = indices
