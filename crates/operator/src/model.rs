@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use ids::encode as uuid_text;
 pub use ids::{ClusterId, DirectoryId, InvalidId, NodeId};
 pub(crate) use metadata::majority;
 pub use metadata::{Metadata, Partition, QUORUM_FETCH_TIMEOUT_MS, Quorum, Replica};

@@ -19,7 +19,7 @@ mod observe;
 mod operator;
 mod pods;
 mod raft;
-mod random;
+pub(crate) mod random;
 mod run;
 mod scenario;
 mod tests;

@@ -90,7 +90,7 @@ uuid_text!(DirectoryId);
 uuid_text!(ClusterId);
 
 /// 128 bits are 21 characters of 6 bits and one of 2 bits, filled up with zeros on the right.
-fn encode(bits: u128) -> String {
+pub(crate) fn encode(bits: u128) -> String {
     let character = |value: u128| char::from(ALPHABET[(value & 63) as usize]);
     let mut text: String = (0..21).map(|i| character(bits >> (122 - 6 * i))).collect();
     text.push(character((bits & 3) << 4));
