@@ -2,6 +2,16 @@
 
 mod board;
 pub mod claims;
+mod kubernetes;
 mod listing;
+mod malformed;
+#[cfg(test)]
+mod model;
+mod objects;
+mod outcome;
 mod queue;
 mod registry;
+mod status;
+mod told;
+pub mod topic;
+mod work;
