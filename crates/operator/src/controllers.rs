@@ -4,6 +4,8 @@ mod board;
 pub mod claims;
 mod kubernetes;
 mod listing;
+#[cfg(test)]
+mod live;
 mod malformed;
 #[cfg(test)]
 mod model;
@@ -14,4 +16,5 @@ mod registry;
 mod status;
 mod told;
 pub mod topic;
+pub mod user;
 mod work;
