@@ -2,7 +2,8 @@
 # Processes in the background: a log and a pid file each, under $RUN. A pid is kept with the time its process began, so that
 # what another process got the number of later is never taken for ours.
 
-born() { cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null; }
+# born PID: when its process began; nothing for one that ended and was not reaped
+born() { awk '$3 != "Z" { print $22 }' "/proc/$1/stat" 2>/dev/null; }
 
 start() {   # start NAME NETNS COMMAND...
   local name=$1 ns=$2 pid; shift 2

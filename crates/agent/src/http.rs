@@ -109,9 +109,13 @@ async fn permit(shared: &Shared, request: Request<Incoming>) -> Done {
 }
 
 async fn loaded(shared: &Shared, request: Request<Incoming>) -> Done {
-    let Loaded { loaded } = body(request).await?;
+    let Loaded { loaded, listeners } = body(request).await?;
     let done = shared.life(|life, _| life.handle_loaded(loaded));
-    done.map_err(|why| (StatusCode::CONFLICT, why))
+    done.map_err(|why| (StatusCode::CONFLICT, why))?;
+    if listeners.is_some() {
+        shared.note_listeners_loaded(listeners);
+    }
+    Ok(())
 }
 
 async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, (StatusCode, String)> {

@@ -350,6 +350,7 @@ impl Life {
             phase_since_ms: self.phase_since_ms,
             disk: self.disks.metadata(),
             certificate: Certificate { started: self.certificate.clone(), mounted },
+            listeners: Certificate::default(),
             volumes,
             rack: self.rack.clone(),
             kafka: self.kafka.clone(),

@@ -15,6 +15,7 @@ mod http;
 mod install;
 mod kafka;
 mod life;
+mod listener;
 mod output;
 mod readiness;
 mod recovery;

@@ -13,7 +13,7 @@ mod config;
 mod permit;
 mod state;
 
-pub use config::{Config, Role};
+pub use config::{Config, Listener, Role};
 pub use permit::{Format, Loaded, Permit, Refusal, Start, Wait};
 pub use state::{Certificate, Disk, Formatted, Kafka, Phase, State, Volume};
 

@@ -159,9 +159,13 @@ impl Agent {
         // Before Kafka reads the files: if they change between, it is told once too often to load them.
         self.shared.read_certificate(&self.places.tls_dir);
         let mounted = self.shared.mounted();
-        let started = self.places.render(rack).and_then(|properties| {
+        let joined = self.shared.join_listeners();
+        let started = joined.and_then(|()| self.places.render(rack)).and_then(|properties| {
             self.spawn(self.places.start(&self.shared.config, &properties), true)
         });
+        if started.is_ok() {
+            self.shared.note_listeners_started();
+        }
         self.shared.life(|life, now_ms| match started {
             Ok(pid) => life.handle_started(pid, mounted, now_ms),
             Err(why) => life.handle_not_started(why, now_ms),
@@ -230,6 +234,8 @@ impl Agent {
 
     async fn tick(&mut self) {
         self.shared.read_certificate(&self.places.tls_dir);
+        // What cannot be used was told of, and Kafka goes on with what it has.
+        let _ = self.shared.join_listeners();
         if self.shared.life(|life, _| life.is_idle()) {
             self.look().await;
         }

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use klamm_agent::protocol::{Config, Phase, State, Volume};
+use klamm_agent::protocol::{self, Config, Phase, State, Volume};
 use tokio::sync::Notify;
 
 use crate::disk::{self, Disks};
 use crate::life::Life;
+use crate::listener;
 use crate::tls::{Pems, Tls};
 
 /// The life, and what is around it.
@@ -20,7 +21,15 @@ pub struct Shared {
     pub wake: Notify,
     life: Mutex<Life>,
     certificate: Mutex<Certificate>,
+    listeners: Mutex<Listeners>,
     not_ready: Mutex<String>,
+}
+
+/// The listeners' own certificates.
+#[derive(Debug, Default)]
+struct Listeners {
+    certificate: protocol::Certificate,
+    trouble: String,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +62,7 @@ impl Shared {
             config,
             wake: Notify::new(),
             certificate: Mutex::default(),
+            listeners: Mutex::default(),
             not_ready: Mutex::default(),
         }
     }
@@ -107,6 +117,42 @@ impl Shared {
         lock(&self.certificate).pems.as_ref().map(Pems::fingerprint)
     }
 
+    /// Joins the listeners' own certificates if they have changed; files that cannot be used change nothing.
+    ///
+    /// # Errors
+    /// They cannot be used: a sentence.
+    pub fn join_listeners(&self) -> Result<(), String> {
+        let joined = listener::join(&self.config.listeners);
+        let mut listeners = lock(&self.listeners);
+        match joined {
+            Ok(mounted) => {
+                listeners.certificate.mounted = mounted;
+                listeners.trouble.clear();
+                Ok(())
+            }
+            Err(why) => {
+                let words = format!("the certificate of a listener cannot be used: {why}");
+                if listeners.trouble != why {
+                    tell(&words);
+                    lock(&self.life).handle_said(&words);
+                }
+                listeners.trouble = why;
+                Err(words)
+            }
+        }
+    }
+
+    /// Kafka has loaded the listeners' certificates of this fingerprint.
+    pub fn note_listeners_loaded(&self, fingerprint: Option<String>) {
+        lock(&self.listeners).certificate.started = fingerprint;
+    }
+
+    /// Kafka starts, and reads them.
+    pub fn note_listeners_started(&self) {
+        let mut listeners = lock(&self.listeners);
+        listeners.certificate.started = listeners.certificate.mounted.clone();
+    }
+
     /// Keeps why Kafka was not ready when it was asked last.
     pub fn note_not_ready(&self, why: String) {
         *lock(&self.not_ready) = why;
@@ -117,7 +163,8 @@ impl Shared {
         let disks = lock(&self.life).disks().clone();
         let volumes = volumes(&disks);
         let mounted = self.mounted();
-        lock(&self.life).state(mounted, volumes)
+        let listeners = lock(&self.listeners).certificate.clone();
+        State { listeners, ..lock(&self.life).state(mounted, volumes) }
     }
 
     /// Whether the node is ready, in a line.

@@ -15,6 +15,7 @@ pub fn config() -> Config {
         log_dirs: vec!["/d0/log".into(), "/d1/log".into()],
         metadata_dir: "/d0/log".into(),
         operator: "CN=klamm-operator,O=c".into(),
+        listeners: Vec::new(),
         grace_ms: 3_000,
         internal_port: 9091,
         controller_port: 9090,

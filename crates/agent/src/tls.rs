@@ -51,8 +51,7 @@ impl Pems {
         for file in [&self.keystore, &self.truststore, &self.clients_truststore] {
             context.update(file);
         }
-        let bytes = context.finish();
-        bytes.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        digits(context)
     }
 
     /// Makes what TLS needs.
@@ -97,6 +96,11 @@ impl std::fmt::Debug for Pems {
     }
 }
 
+/// The first sixteen hexadecimal digits.
+pub fn digits(context: ring::digest::Context) -> String {
+    context.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn certificates(name: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
@@ -106,7 +110,11 @@ fn certificates(name: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+/// Reads a file of a Secret.
+///
+/// # Errors
+/// A sentence with the path.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     /// The size of a whole Secret.
     const FILE_BYTES_MAX: u64 = 1 << 20;
     let read = || -> io::Result<Vec<u8>> {

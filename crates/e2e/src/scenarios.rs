@@ -54,5 +54,5 @@ pub const ALL: &[Scenario] = &[
         limit: minutes(60),
         run: operator::change::certificates,
     },
-    Scenario { name: "long-faults", core: false, limit: minutes(40), run: operator::long_faults },
+    Scenario { name: "machine-away", core: false, limit: minutes(40), run: operator::long_faults },
 ];

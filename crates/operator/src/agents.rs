@@ -86,12 +86,12 @@ impl Agents {
         self.put(address, "/v1/permit", permit).await
     }
 
-    /// Tells it that Kafka has read its certificate again.
+    /// Tells it that Kafka has read its certificates again.
     ///
     /// # Errors
     /// When there is no answer, or it refuses.
-    pub async fn loaded(&self, address: &Address, fingerprint: &str) -> Result<(), AgentError> {
-        self.put(address, "/v1/certificate", &Loaded { loaded: fingerprint.to_owned() }).await
+    pub async fn loaded(&self, address: &Address, loaded: &Loaded) -> Result<(), AgentError> {
+        self.put(address, "/v1/certificate", loaded).await
     }
 
     async fn put(

@@ -21,6 +21,14 @@ pub const FIELD_MANAGER: &str = "klamm-operator";
 const REPEAT: Duration = Duration::from_secs(30);
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
+/// What went wrong, in Kubernetes' own sentence.
+pub fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        error => error.to_string(),
+    }
+}
+
 /// Applies objects of a namespace, each only when it changed or some time went by.
 #[derive(Clone)]
 pub struct Applier {

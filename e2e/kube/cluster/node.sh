@@ -92,6 +92,14 @@ control_group() {
 
 node_exists() { [[ -d $RUN/$1 ]] || die "no node $1; there are: $(nodes | tr '\n' ' ')"; }
 
+# kubelet_runs NODE: it is there and serves; one that ended is started again
+kubelet_runs() {
+  local n=$1 d=$RUN/$1
+  alive "$n-kubelet" || start "$n-kubelet" "$n" kubelet --config "$d/kubelet.yaml" --kubeconfig "$RUN/$n.kubeconfig" --root-dir "$d/kubelet" --cert-dir "$d/kubelet-pki" \
+    --hostname-override "$n" --node-ip "$(node_ip "$n")" --node-labels "topology.kubernetes.io/zone=zone-${n#kn}" --v 1
+  in_ns "$n" bash -c 'exec 3<>/dev/tcp/127.0.0.1/10248'
+}
+
 node_start() {
   local n=$1 d=$RUN/$1 image
   node_exists "$n"
@@ -100,8 +108,8 @@ node_start() {
   for image in "$IMAGES/pause.tar" "$IMAGES/kafka-$KAFKA.tar" "$RUN"/images/*.tar; do
     [[ ! -e $image ]] || is_loaded "$n" "$image" || load_on "$n" "$image"
   done
-  alive "$n-kubelet" || start "$n-kubelet" "$n" kubelet --config "$d/kubelet.yaml" --kubeconfig "$RUN/$n.kubeconfig" --root-dir "$d/kubelet" --cert-dir "$d/kubelet-pki" \
-    --hostname-override "$n" --node-ip "$(node_ip "$n")" --node-labels "topology.kubernetes.io/zone=zone-${n#kn}" --v 1
+  # It ends at once when containerd answers and is not ready for it yet; on a machine of one's own an init system would start it again.
+  await 60 "kubelet on $n" kubelet_runs "$n"
   alive "$n-proxy" || start "$n-proxy" "$n" kube-proxy --kubeconfig "$RUN/proxy.kubeconfig" --hostname-override "$n" --cluster-cidr "$PODS" --proxy-mode iptables \
     --conntrack-max-per-core 0 --conntrack-tcp-timeout-established 0 --conntrack-tcp-timeout-close-wait 0
 }

@@ -19,6 +19,9 @@ pub struct Config {
     pub metadata_dir: PathBuf,
     /// The subject of the only client that may call, as Kafka writes it (RFC 2253): `CN=klamm-operator,O=my-cluster`.
     pub operator: String,
+    /// Listeners with a certificate of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listeners: Vec<Listener>,
     /// How long a node that ran before waits for a word of the operator before it starts by itself, in milliseconds.
     #[serde(default = "grace_ms")]
     pub grace_ms: u64,
@@ -34,6 +37,19 @@ pub struct Config {
     /// Starts Kafka; takes the path of `server.properties`.
     #[serde(default = "server")]
     pub server: PathBuf,
+}
+
+/// A listener whose key and certificates are joined into one file for Kafka, before it starts and whenever they change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// For messages.
+    pub name: String,
+    /// The certificate and those that vouch for it, PEM.
+    pub certificate: PathBuf,
+    /// The key, PKCS #8 as PEM.
+    pub key: PathBuf,
+    /// The file to write: its `ssl.keystore.location`.
+    pub keystore: PathBuf,
 }
 
 /// One of `process.roles`.

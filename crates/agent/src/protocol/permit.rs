@@ -43,6 +43,9 @@ pub struct Start {
 pub struct Loaded {
     /// The fingerprint, as in [`super::Certificate`].
     pub loaded: String,
+    /// That of [`super::State::listeners`], if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listeners: Option<String>,
 }
 
 /// Why a request was not done.

@@ -19,6 +19,10 @@ pub struct State {
     pub disk: Disk,
     /// Which certificate Kafka has and which is there.
     pub certificate: Certificate,
+    /// The same of the listeners' own certificates, of which this fingerprint is: first 16 hexadecimal digits of SHA-256 over the
+    /// joined files. Empty if there are none.
+    #[serde(default, skip_serializing_if = "Certificate::is_empty")]
+    pub listeners: Certificate,
     /// One for each log directory, the metadata log directory among them.
     pub volumes: Vec<Volume>,
     /// `broker.rack` that Kafka runs with.
@@ -94,6 +98,12 @@ pub struct Certificate {
     pub mounted: Option<String>,
 }
 
+impl Certificate {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A log directory and the file system it is in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
@@ -158,6 +168,7 @@ mod tests {
             phase_since_ms: 2,
             disk: disk.clone(),
             certificate: Certificate { started: Some("00ff".into()), mounted: None },
+            listeners: Certificate::default(),
             volumes: vec![volume("/a/log", disk), volume("/b/log", Disk::Empty)],
             rack: None,
             kafka: Some(Kafka { pid: 9, started_ms: 1 }),

@@ -90,6 +90,7 @@ impl Pod {
             log_dirs: vec![log_dir.clone()],
             metadata_dir: log_dir,
             operator: OPERATOR.into(),
+            listeners: Vec::new(),
             grace_ms: 100,
             internal_port: free_port(),
             controller_port: free_port(),

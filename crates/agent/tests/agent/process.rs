@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use klamm_agent::protocol::{Disk, Format, Permit, Phase, Start, State, Wait};
+use klamm_agent::protocol::{Disk, Format, Listener, Permit, Phase, Start, State, Wait};
 use klamm_testkit::{Finished, PATIENCE, Process, eventually};
 
 use crate::pod::{Authority, CLUSTER, DIRECTORY, Pod, certificate};
@@ -53,6 +53,49 @@ fn started(server: &str) -> (Pod, Process) {
 
 fn is_running(pid: u32) -> bool {
     fs::exists(format!("/proc/{pid}")).unwrap()
+}
+
+#[test]
+fn certificate_of_a_listener_is_joined_before_kafka_starts_and_when_it_is_renewed() {
+    let mut pod =
+        Pod::new(STORAGE, "cat $POD/run/listeners/public.pem; while :; do sleep 0.05; done");
+    pod.config.listeners = vec![Listener {
+        name: "public".into(),
+        certificate: pod.path("tls.crt"),
+        key: pod.path("tls.key"),
+        keystore: pod.path("run/listeners/public.pem"),
+    }];
+    pod.formatted(3);
+    let agent = pod.start();
+    assert_eq!(pod.permit(&start(None)).0, 204);
+    let why = pod.until("failed", |phase| match phase {
+        Phase::Failed { why } => Some(why.clone()),
+        _ => None,
+    });
+    assert!(why.contains("tls.key: No such file"), "{why}");
+    agent.terminate();
+    agent.finish();
+
+    fs::write(pod.path("tls.key"), "key\n").unwrap();
+    fs::write(pod.path("tls.crt"), "first\n").unwrap();
+    let agent = pod.start();
+    assert_eq!(pod.permit(&start(None)).0, 204);
+    agent.wait_for("Kafka", |text| text.contains("key\n\nfirst").then_some(()));
+    let first = pod.state().listeners;
+    assert!(first.started.is_some() && first.started == first.mounted, "{first:?}");
+
+    fs::write(pod.path("tls.crt"), "second\n").unwrap();
+    let second = eventually("another certificate", || {
+        let now = pod.state().listeners;
+        (now.mounted != first.mounted).then_some(now)
+    });
+    assert_eq!(second.started, first.started);
+    let joined = fs::read_to_string(pod.path("run/listeners/public.pem")).unwrap();
+    assert_eq!(joined, "key\n\nsecond\n");
+    let (mounted, own) = (second.mounted.unwrap(), pod.state().certificate.mounted.unwrap());
+    let told = format!(r#"{{"loaded":"{own}","listeners":"{mounted}"}}"#);
+    assert_eq!(pod.call("PUT", "/v1/certificate", &told).0, 204);
+    assert_eq!(pod.state().listeners.started, Some(mounted));
 }
 
 #[test]

@@ -138,6 +138,6 @@ pub(super) fn faults(stage: &mut Stage<'_>) -> Outcome {
 
 /// The same with machines that stay away and wires that are cut.
 pub(super) fn long_faults(stage: &mut Stage<'_>) -> Outcome {
-    let three = Three::new(stage, "long-faults")?;
+    let three = Three::new(stage, "machine-away")?;
     faults::faults(stage, &three, &[Fault::MachineAway, Fault::WireCut])
 }

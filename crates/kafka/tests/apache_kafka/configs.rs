@@ -69,7 +69,7 @@ pub(crate) fn sources_are_told(cluster: &KafkaCluster) {
 }
 
 /// The operator's list, read from its source: the crates know nothing of each other.
-const OPERATOR: &str = include_str!("../../../operator/src/roller/dynamic.rs");
+const OPERATOR: &str = include_str!("../../../operator-core/src/roller/dynamic.rs");
 
 /// Shown only while they are set.
 const THROTTLES: &[&str] = &[

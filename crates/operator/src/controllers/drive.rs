@@ -33,7 +33,7 @@ pub(crate) struct Failed(pub(crate) String);
 
 impl From<kube::Error> for Failed {
     fn from(error: kube::Error) -> Self {
-        Self(error.to_string())
+        Self(crate::apply::words(&error))
     }
 }
 

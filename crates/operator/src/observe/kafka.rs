@@ -1,10 +1,13 @@
 //! What Kafka says about itself, in the words of the decisions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_kafka::admin::{ClusterSnapshot, PartitionSnapshot, QuorumDescription, QuorumReplica};
 
 use crate::model::{DirectoryId, Metadata, NodeId, Partition, Quorum, Replica};
+
+/// Kafka keeps these once for all brokers, and refuses them for a single one (KIP-966, `eligible.leader.replicas.version`).
+pub const CLUSTER_WIDE: &[&str] = &["min.insync.replicas"];
 
 /// Everything, through brokers.
 pub fn metadata(snapshot: &ClusterSnapshot) -> Metadata {
@@ -29,13 +32,21 @@ pub fn overrides(snapshot: &ClusterSnapshot) -> BTreeMap<NodeId, BTreeMap<String
     let mut overrides = BTreeMap::new();
     for (id, entries) in &snapshot.broker_configs {
         let (Some(id), Ok(entries)) = (node(*id), entries) else { continue };
-        let own = entries.iter().filter(|entry| entry.is_broker_override());
+        let own = entries.iter().filter(|entry| {
+            entry.is_broker_override() || CLUSTER_WIDE.contains(&entry.name.as_str())
+        });
         // The throttle comes and goes with what is moved; it is nobody's configuration.
         let own = own.filter(|entry| !entry.name.contains(".replication.throttled."));
         let set = own.filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)));
         overrides.insert(id, set.collect());
     }
     overrides
+}
+
+/// Brokers that are registered and not fenced.
+pub fn in_service(snapshot: &ClusterSnapshot) -> BTreeSet<NodeId> {
+    let there = snapshot.brokers.iter().filter(|broker| !broker.is_fenced);
+    there.filter_map(|broker| node(broker.id)).collect()
 }
 
 fn partition(partition: &PartitionSnapshot) -> Partition {

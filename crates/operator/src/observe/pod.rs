@@ -161,6 +161,7 @@ mod tests {
             phase_since_ms: CREATED_MS + 5,
             disk,
             certificate,
+            listeners: protocol::Certificate::default(),
             volumes: Vec::new(),
             rack: None,
             kafka: None,

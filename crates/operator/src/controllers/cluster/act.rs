@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
-use klamm_agent::protocol::{self, Phase};
+use klamm_agent::protocol::{self, Loaded, Phase};
 use klamm_kafka::KafkaError;
 use klamm_kafka::admin::{
     ConfigAlteration, ConfigChange, Resource, TopicPartition, Voter, VoterListener,
@@ -17,6 +17,7 @@ use crate::agents::Agents;
 use crate::apply::Applier;
 use crate::kafka::{Connections, Lent, Unavailable};
 use crate::model::{Desired, DirectoryId, NodeId};
+use crate::observe::kafka::CLUSTER_WIDE;
 use crate::quorum::{self, Format, Permit};
 use crate::step::{Action, Progress};
 use crate::{drain, roller};
@@ -32,11 +33,19 @@ pub enum ActError {
         /// In Kafka's words.
         error: KafkaError,
     },
+    /// Kafka refused.
+    #[error("{what}: {why}")]
+    Refused {
+        /// What was tried.
+        what: String,
+        /// In Kafka's words.
+        why: String,
+    },
     /// There is no connection.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     /// Of Kubernetes.
-    #[error("{what}: {error}")]
+    #[error("{what}: {}", crate::apply::words(error))]
     Kubernetes {
         /// What was tried.
         what: String,
@@ -45,6 +54,8 @@ pub enum ActError {
     },
 }
 
+/// Where the agent puts the certificates of listeners that have their own.
+const LISTENERS: &str = "/run/kafka/listeners/";
 /// Where the throttle's rates are kept, on each broker.
 const RATES: [&str; 2] =
     ["leader.replication.throttled.rate", "follower.replication.throttled.rate"];
@@ -229,13 +240,30 @@ impl Actor<'_> {
         node: NodeId,
         properties: &BTreeMap<String, Option<String>>,
     ) -> Result<Result<(), String>, ActError> {
-        let changes = properties.iter().map(|(key, value)| match value {
-            Some(value) => ConfigChange::Set(key.clone(), value.clone()),
-            None => ConfigChange::Delete(key.clone()),
-        });
         let keys: Vec<&String> = properties.keys().collect();
         tracing::info!(cluster = self.name, node = node.0, ?keys, "changed while it runs");
-        self.change(Resource::Broker(broker(node)), changes.collect()).await
+        let changes = |wide: bool| -> Vec<ConfigChange> {
+            let some = properties.iter();
+            some.filter(|(key, _)| CLUSTER_WIDE.contains(&key.as_str()) == wide)
+                .map(|(key, value)| match value {
+                    Some(value) => ConfigChange::Set(key.clone(), value.clone()),
+                    None => ConfigChange::Delete(key.clone()),
+                })
+                .collect()
+        };
+        for (resource, wide) in
+            [(Resource::EveryBroker, true), (Resource::Broker(broker(node)), false)]
+        {
+            let changes = changes(wide);
+            if changes.is_empty() {
+                continue;
+            }
+            let changed = self.change(resource, changes).await?;
+            if changed.is_err() {
+                return Ok(changed);
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Has the broker read its certificates again. None while the new ones have not reached its pod.
@@ -253,11 +281,50 @@ impl Actor<'_> {
         let reloaded = self.change(Resource::Broker(broker(node)), changes.collect()).await?;
         if let (Ok(()), Some((agents, address))) =
             (&reloaded, self.agents.zip(facts.address.as_ref()))
-            && let Err(error) = agents.loaded(address, &mounted).await
+            && let Err(error) =
+                agents.loaded(address, &Loaded { loaded: mounted, listeners: None }).await
         {
             tracing::warn!(cluster = self.name, node = node.0, %error, "not told of its certificate");
         }
         Ok(Some(reloaded))
+    }
+
+    /// Has brokers read the certificates of listeners that have their own again, where the agent sees other ones than were loaded.
+    ///
+    /// # Errors
+    /// When Kafka cannot be asked, or refuses one.
+    pub async fn reload_listeners(&self) -> Result<(), ActError> {
+        for (id, facts) in self.nodes.iter().filter(|(_, facts)| facts.is_broker) {
+            let Some((agent, address)) = facts.agent.as_ref().zip(facts.address.as_ref()) else {
+                continue;
+            };
+            let (started, mounted) = (&agent.listeners.started, &agent.listeners.mounted);
+            if agent.phase != Phase::Ready
+                || started.is_none()
+                || mounted.is_none()
+                || started == mounted
+            {
+                continue;
+            }
+            let own = facts.stores.iter().filter(|(_, path)| path.starts_with(LISTENERS));
+            let changes = own.map(|(key, path)| ConfigChange::Set(key.clone(), path.clone()));
+            tracing::info!(
+                cluster = self.name,
+                node = id.0,
+                "reads its listeners' certificates again"
+            );
+            let reloaded = self.change(Resource::Broker(broker(*id)), changes.collect()).await?;
+            let what = || format!("certificates of the listeners of node {id}");
+            reloaded.map_err(|why| ActError::Refused { what: what(), why })?;
+            let loaded = agent.certificate.started.clone().unwrap_or_default();
+            let loaded = Loaded { loaded, listeners: mounted.clone() };
+            if let Some(agents) = self.agents
+                && let Err(error) = agents.loaded(address, &loaded).await
+            {
+                tracing::warn!(cluster = self.name, node = id.0, %error, "not told of its certificates");
+            }
+        }
+        Ok(())
     }
 
     async fn change(
@@ -384,6 +451,23 @@ impl Actor<'_> {
         let what = format!("unregister broker {node}");
         unless(done, ErrorCode::BrokerIdNotRegistered)
             .map_err(|error| ActError::Kafka { what, error })
+    }
+
+    /// Tells Kafka that these brokers' processes are dead. It would find out when their sessions end, nine seconds after the last sign of life;
+    /// until then their partitions have no leader, and they themselves may not come back.
+    ///
+    /// # Errors
+    /// Of Kafka.
+    pub async fn fence(&self, dead: &[NodeId]) -> Result<(), ActError> {
+        for node in dead {
+            tracing::info!(
+                cluster = self.name,
+                node = node.0,
+                "its process died; its registration is taken away"
+            );
+            self.unregister(*node).await?;
+        }
+        Ok(())
     }
 
     fn admin(&self) -> Result<Lent, Unavailable> {

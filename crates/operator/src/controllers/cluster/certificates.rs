@@ -33,7 +33,7 @@ const DAY_S: u64 = 24 * 60 * 60;
 #[derive(Debug, thiserror::Error)]
 pub enum CertificatesError {
     /// Of Kubernetes; also when somebody else wrote a Secret meanwhile.
-    #[error("certificates: {0}")]
+    #[error("certificates: {}", crate::apply::words(.0))]
     Kubernetes(#[from] kube::Error),
     /// Of a certificate.
     #[error("certificates: {0}")]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node as Machine, Pod};
-use klamm_agent::protocol::State;
+use klamm_agent::protocol::{Phase, State};
 use kube::api::Api;
 use kube::{Client, ResourceExt};
 
@@ -30,11 +30,24 @@ pub struct Seen {
     pub silent: Option<String>,
     /// Brokers that told what was set for them while they ran.
     pub told: BTreeSet<NodeId>,
+    /// Brokers that Kafka takes to be in service.
+    pub in_service: BTreeSet<NodeId>,
     /// The finalized level, while brokers answer.
     pub metadata_version: Option<i16>,
 }
 
 impl Seen {
+    /// Brokers that Kafka takes to be in service while their process is known not to run: their agent waits to start it.
+    pub fn dead(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let waits = |id: &&NodeId| {
+            let agent = self.nodes.get(id).and_then(|facts| facts.agent.as_ref());
+            agent.is_some_and(|agent| {
+                agent.kafka.is_none() && matches!(agent.phase, Phase::Waiting { .. })
+            })
+        };
+        self.in_service.iter().filter(waits).copied()
+    }
+
     /// What nobody told of counts as it should be: a node that cannot be asked is not restarted for what it might not have.
     pub fn assume(&mut self, desired: &Desired) {
         for (id, node) in &mut self.observed.nodes {
@@ -157,6 +170,7 @@ pub async fn kafka(
                 }
                 seen.told.insert(id);
             }
+            seen.in_service = observe::kafka::in_service(&snapshot);
             seen.observed.metadata = Some(observe::kafka::metadata(&snapshot));
             seen.partitions_known = true;
             let features = admin.describe_features().await.ok();

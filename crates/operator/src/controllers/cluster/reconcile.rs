@@ -25,6 +25,7 @@ use super::setup::{self, Verdict};
 use super::status::{self, Told};
 use super::{Dereferenced, Invalid, Validated, build, dereference, validate, write};
 use crate::agents::Agents;
+use crate::apply::words;
 use crate::context::Context;
 use crate::kafka::Target;
 use crate::metrics::Outcome;
@@ -36,11 +37,15 @@ const SOON: Duration = Duration::from_secs(1);
 /// While everything is as it should be: what Kubernetes does not tell of, Kafka and agents, is looked at so often.
 const LATER: Duration = Duration::from_secs(15);
 
+/// An agent that was killed with its pod's container begins anew and waits three seconds before it starts Kafka by itself; Kafka takes
+/// another second before it registers.
+const SAID_MAX_MS: u64 = 2_500;
+
 /// Why a pass ended early. It is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     /// Of Kubernetes.
-    #[error(transparent)]
+    #[error("{}", words(.0))]
     Kubernetes(#[from] kube::Error),
     /// Of certificates.
     #[error(transparent)]
@@ -204,7 +209,6 @@ impl Pass<'_> {
         warnings: Vec<String>,
     ) -> Result<Again, ReconcileError> {
         let Self { context, there, validated, now_ms } = *self;
-        let names = &validated.names;
         let before = there.cluster.status.clone().unwrap_or_default();
         let spec = Spec {
             desired,
@@ -214,7 +218,7 @@ impl Pass<'_> {
         };
         let progress = stored(&before)?;
         context.kafka.set_leaving(&names.namespace, &names.cluster, leaving(&seen, &spec));
-        let mut step = step::step(&seen.observed, &spec, &progress, &mut draw, now_ms);
+        let step = step::step(&seen.observed, &spec, &progress, &mut draw, now_ms);
         let plan = step::plan(&seen.observed, &spec, &progress, now_ms);
         let told = |step: &step::Step, failures: Vec<String>| {
             let told = Told {
@@ -232,9 +236,33 @@ impl Pass<'_> {
             };
             status::status(told, &before, &now(now_ms))
         };
+        // What failed last fails until it is seen to go well.
+        let earlier = status::failing(&before);
         // What was decided is stored before it is done; a pass that looked at an older status than there is stores nothing.
-        let status = told(&step, Vec::new());
+        let status = told(&step, earlier.clone());
         let stored = write::status(context, &there.cluster, &before, &status).await?;
+        let mut done = step.clone();
+        let failures = self.act(memory, &seen, &spec, &mut done, &plan).await;
+        if failures != earlier || done.progress != step.progress {
+            let status = told(&done, failures);
+            let before = stored.status.as_ref().unwrap_or(&before);
+            write::status(context, &stored, before, &status).await?;
+        }
+        let settled = is_settled(&seen, &spec, &plan, &step.actions);
+        Ok(Again::requeue(if settled { LATER } else { SOON }))
+    }
+
+    /// Does what was decided, and tells what failed. What came of changes to running nodes gets into the progress.
+    async fn act(
+        &self,
+        memory: &Memory,
+        seen: &Seen,
+        spec: &Spec,
+        step: &mut step::Step,
+        plan: &crate::roller::Plan,
+    ) -> Vec<String> {
+        let Self { context, validated, now_ms, .. } = *self;
+        let names = &validated.names;
         let actor = Actor {
             namespace: &names.namespace,
             name: &names.cluster,
@@ -247,19 +275,17 @@ impl Pass<'_> {
             partitions_known: seen.partitions_known,
             throttled: spec.limits.throttle_bytes_per_s.is_some(),
         };
-        let actions = std::mem::take(&mut step.actions);
-        let mut progress = step.progress.clone();
-        let acted: Result<(), ActError> = actor.act(&actions, &mut progress, now_ms).await;
-        let raised = super::metadata_version::raise(context, validated, &seen, &plan).await;
-        let failures = acted.err().map(|error| error.to_string()).into_iter().chain(raised);
-        let failures: Vec<String> = failures.collect();
-        if !failures.is_empty() || progress != step.progress {
-            step.progress = progress;
-            let status = told(&step, failures);
-            write::status(context, &stored, stored.status.as_ref().unwrap_or(&before), &status)
-                .await?;
-        }
-        Ok(Again::requeue(if is_settled(&seen, &spec, &plan, &actions) { LATER } else { SOON }))
+        // By what agents said a moment ago: one that has waited for long may have started Kafka since.
+        let is_fresh = self::now_ms().saturating_sub(now_ms) < SAID_MAX_MS;
+        let dead: Vec<NodeId> = seen.dead().filter(|_| is_fresh).collect();
+        let done = [
+            actor.fence(&dead).await,
+            actor.act(&step.actions, &mut step.progress, now_ms).await,
+            actor.reload_listeners().await,
+        ];
+        let raised = super::metadata_version::raise(context, validated, seen, plan).await;
+        let failed = done.into_iter().filter_map(Result::err);
+        failed.map(|error: ActError| error.to_string()).chain(raised).collect()
     }
 }
 

@@ -61,6 +61,13 @@ pub fn status(told: Told<'_>, before: &KafkaClusterStatus, now: &Time) -> KafkaC
     }
 }
 
+/// What failed in the pass that told this.
+pub fn failing(status: &KafkaClusterStatus) -> Vec<String> {
+    let degraded = status.conditions.of("Degraded");
+    let failing = degraded.filter(|condition| condition.reason == "Failing");
+    failing.map(|condition| condition.message.clone()).into_iter().collect()
+}
+
 /// As it is stored.
 pub fn progress(progress: &Progress) -> String {
     serde_json::to_string(progress).expect("plain data with text as keys")
@@ -174,8 +181,8 @@ fn degraded(told: &Told<'_>) -> (bool, &'static str, String) {
     }
     let behind = told.observed.partitions().iter().filter(|p| p.isr.len() < p.replicas.len());
     let behind = behind.filter(|p| !p.is_moving()).count();
-    if let Some(failure) = told.failures.first() {
-        return (true, "Failing", failure.clone());
+    if !told.failures.is_empty() {
+        return (true, "Failing", told.failures.join("; "));
     }
     if !told.warnings.is_empty() {
         return (true, "Warning", told.warnings.join("; "));

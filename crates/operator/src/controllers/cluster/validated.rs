@@ -136,6 +136,6 @@ impl Validated {
 
     /// Ids of all nodes that there are or should be.
     pub fn ids(&self) -> BTreeSet<NodeId> {
-        self.pools.values().flat_map(super::Ids::stored).map(NodeId).collect()
+        self.pools.values().flat_map(Ids::stored).map(NodeId).collect()
     }
 }

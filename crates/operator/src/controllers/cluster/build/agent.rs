@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use klamm_agent::protocol::{Config, Role};
+use klamm_agent::protocol::{Config, Listener, Role};
 use serde_json::json;
 
 use super::super::{Inputs, NodeSpec, Validated};
@@ -36,8 +36,22 @@ fn of(cluster: &str, id: NodeId, inputs: &Inputs) -> Config {
         "log_dirs": volume::log_dirs(inputs),
         "metadata_dir": volume::metadata_dir(inputs),
         "operator": operator(cluster),
+        "listeners": listeners(inputs),
     });
     serde_json::from_value(what_there_is_no_default_for).expect("the fields of the agent's Config")
+}
+
+/// Those with a certificate of their own.
+fn listeners(inputs: &Inputs) -> Vec<Listener> {
+    let own = |listener: &&klamm_crd::Listener| volume::has_own_certificate(listener);
+    let path = |name: &str, file: &str| format!("{}/{file}", volume::own_certificate(name)).into();
+    let listener = |listener: &klamm_crd::Listener| Listener {
+        name: listener.name.clone(),
+        certificate: path(&listener.name, "tls.crt"),
+        key: path(&listener.name, "tls.key"),
+        keystore: keystore(&listener.name).into(),
+    };
+    inputs.listeners.iter().filter(own).map(listener).collect()
 }
 
 /// The same without what the volumes say already.

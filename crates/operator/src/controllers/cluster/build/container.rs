@@ -47,7 +47,7 @@ pub(super) fn install(validated: &Validated) -> Container {
 }
 
 /// Kafka, started by the agent.
-pub(super) fn kafka(validated: &Validated, node: &NodeSpec) -> Container {
+pub(super) fn kafka(node: &NodeSpec) -> Container {
     let inputs = &node.inputs;
     let image = inputs.image.clone().unwrap_or_else(|| format!("{IMAGE}:{}", inputs.version));
     let program = format!("{}/klamm-agent", volume::AGENT);
@@ -64,7 +64,7 @@ pub(super) fn kafka(validated: &Validated, node: &NodeSpec) -> Container {
         // The process is alive. A node that runs and does not answer is the roller's, which knows what it holds.
         liveness_probe: Some(probe(&program, "live", 10, 6)),
         readiness_probe: Some(probe(&program, "ready", 5, 2)),
-        volume_mounts: Some(volume::mounts(validated, inputs)),
+        volume_mounts: Some(volume::mounts(inputs)),
         ..Container::default()
     }
 }

@@ -77,7 +77,7 @@ fn spec(validated: &Validated, id: NodeId, node: &NodeSpec) -> PodSpec {
     let account = template.service_account_name.clone();
     PodSpec {
         init_containers: Some(vec![container::install(validated)]),
-        containers: vec![container::kafka(validated, node)],
+        containers: vec![container::kafka(node)],
         volumes: Some(volume::volumes(validated, id, inputs)),
         security_context: Some(security(validated.openshift)),
         service_account_name: Some(account.unwrap_or_else(|| validated.names.service_account())),

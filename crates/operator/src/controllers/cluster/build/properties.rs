@@ -107,8 +107,8 @@ fn store(which: &str, location: &str) -> [(String, String); 2] {
 fn client_listener(listener: &Listener) -> BTreeMap<String, String> {
     let mut properties = BTreeMap::new();
     let prefix = format!("listener.name.{}.", listener.name);
-    if let Some(tls) = &listener.tls {
-        let own = tls.secret.is_some() || tls.issuer.is_some();
+    if listener.tls.is_some() {
+        let own = volume::has_own_certificate(listener);
         let keystore =
             if own { agent::keystore(&listener.name) } else { format!("{TLS}/keystore.pem") };
         properties.extend(store("keystore", &keystore));

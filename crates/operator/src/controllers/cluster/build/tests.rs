@@ -173,4 +173,19 @@ fn agent_reads_what_it_is_told() {
         serde_json::from_str(&annotations[setup::AGENT]).unwrap();
     assert_eq!(config.operator, "CN=klamm-operator,O=bank");
     assert_eq!(config.metadata_dir.to_str(), Some("/var/lib/kafka/data-0/log"));
+    // It joins what Kafka then reads, from where it is mounted.
+    let mounts = set.spec.as_ref().unwrap().template.spec.as_ref().unwrap().containers[0]
+        .volume_mounts
+        .clone();
+    let mounts: Vec<String> = mounts.into_iter().flatten().map(|mount| mount.mount_path).collect();
+    let properties = properties::read(&annotations[setup::PROPERTIES]);
+    let names: Vec<&str> = config.listeners.iter().map(|listener| &*listener.name).collect();
+    assert_eq!(names, ["scram", "public"]);
+    for listener in &config.listeners {
+        let key = format!("listener.name.{}.ssl.keystore.location", listener.name);
+        assert_eq!(listener.keystore.to_str(), Some(&*properties[&key]));
+        for file in [&listener.certificate, &listener.key] {
+            assert!(mounts.iter().any(|mount| file.parent().unwrap().to_str() == Some(mount)));
+        }
+    }
 }

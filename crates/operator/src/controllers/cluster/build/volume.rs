@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{
     VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use klamm_crd::Listener;
 
 use super::super::{Inputs, NodeSpec, Validated, claims, setup};
 use crate::model::NodeId;
@@ -106,8 +107,22 @@ fn own_certificates<'a>(
         let issued =
             || tls.issuer.as_ref().map(|_| validated.names.listener_certificate(&listener.name));
         let secret = tls.secret.as_ref().map(|secret| secret.name.clone()).or_else(issued)?;
-        Some((format!("listener-{}", listener.name), secret))
+        Some((own_volume(&listener.name), secret))
     })
+}
+
+/// It is not the one of the cluster's own authority.
+pub(super) fn has_own_certificate(listener: &Listener) -> bool {
+    listener.tls.as_ref().is_some_and(|tls| tls.secret.is_some() || tls.issuer.is_some())
+}
+
+/// Where the Secret of such a listener is mounted.
+pub(super) fn own_certificate(listener: &str) -> String {
+    format!("/etc/klamm/listeners/{listener}")
+}
+
+fn own_volume(listener: &str) -> String {
+    format!("listener-{listener}")
 }
 
 /// The group of the pod may read it and nobody else.
@@ -149,7 +164,7 @@ fn pod_files() -> Volume {
 }
 
 /// Where Kafka's container has them.
-pub(super) fn mounts(validated: &Validated, inputs: &Inputs) -> Vec<VolumeMount> {
+pub(super) fn mounts(inputs: &Inputs) -> Vec<VolumeMount> {
     let mut mounts = vec![
         VolumeMount { read_only: Some(true), ..mount(AGENT_VOLUME, AGENT) },
         mount("run", "/run/kafka"),
@@ -157,8 +172,8 @@ pub(super) fn mounts(validated: &Validated, inputs: &Inputs) -> Vec<VolumeMount>
         VolumeMount { read_only: Some(true), ..mount("pod", "/etc/klamm/pod") },
         VolumeMount { read_only: Some(true), ..mount("tls", "/etc/klamm/tls") },
     ];
-    for (name, _) in own_certificates(validated, inputs) {
-        let path = format!("/etc/klamm/listeners/{}", name.trim_start_matches("listener-"));
+    for listener in inputs.listeners.iter().filter(|listener| has_own_certificate(listener)) {
+        let (name, path) = (own_volume(&listener.name), own_certificate(&listener.name));
         mounts.push(VolumeMount { read_only: Some(true), ..mount(&name, &path) });
     }
     mounts.extend(disks(inputs).into_iter().map(|id| mount(&disk(id), &mount_path(id))));
