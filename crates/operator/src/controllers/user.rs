@@ -37,8 +37,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::apply::{Connect, Look, Memory, RENEW};
 use self::kafka::KafkaUsers;
-use self::secrets::{KubernetesSecrets, USER};
-use self::validate::secret_name;
+use self::secrets::KubernetesSecrets;
+pub(crate) use self::secrets::USER as LABEL_USER;
+pub(crate) use self::validate::secret_name;
 use super::board::Batch;
 use super::claims::Kind;
 use super::kubernetes::Kubernetes;
@@ -128,7 +129,7 @@ fn changed(event: Event<PartialObjectMeta<Secret>>) -> Option<Key> {
 fn is_our_own_doing(secret: &PartialObjectMeta<Secret>) -> bool {
     let last = secret.managed_fields().iter().max_by_key(|by| by.time.as_ref().map(|time| time.0));
     let ours = last.is_some_and(|by| by.manager.as_deref() == Some(FIELD_MANAGER));
-    secret.labels().contains_key(USER) && ours
+    secret.labels().contains_key(LABEL_USER) && ours
 }
 
 fn depends_on(secret: &Key, user: &KafkaUser) -> bool {

@@ -168,10 +168,10 @@ impl Pass<'_> {
             (*id, Holder { pool: pool.clone(), loaded })
         };
         let holders = pools.iter().map(holder).collect();
-        let (client, cluster) = (&context.client, &there.cluster);
+        let cluster = &there.cluster;
         let now_s = now_ms / 1000;
         let certificates =
-            certificates::settle(client, cluster, names, &holders, &mut memory.own, now_s).await?;
+            certificates::settle(context, cluster, names, &holders, &mut memory.own, now_s).await?;
         if let Some(identity) = &certificates.identity {
             if memory.identity != identity.version {
                 memory.agents = Some(Agents::new(identity.tls.clone()));
@@ -217,6 +217,7 @@ impl Pass<'_> {
             spread: validated.spread,
         };
         let progress = stored(&before)?;
+        let names = &validated.names;
         context.kafka.set_leaving(&names.namespace, &names.cluster, leaving(&seen, &spec));
         let step = step::step(&seen.observed, &spec, &progress, &mut draw, now_ms);
         let plan = step::plan(&seen.observed, &spec, &progress, now_ms);
