@@ -32,8 +32,10 @@
 
 mod clock;
 mod cluster;
+pub mod devices;
 mod end;
 pub mod faults;
+mod kafka;
 mod kubectl;
 pub mod load;
 mod machines;

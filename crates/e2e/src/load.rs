@@ -18,7 +18,7 @@
 pub(crate) mod brokers;
 pub(crate) mod ledger;
 pub mod program;
-mod reader;
+pub(crate) mod reader;
 mod report;
 mod verdict;
 mod writer;

@@ -6,8 +6,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use klamm_e2e::load::{self, Spec};
-use klamm_e2e::runner;
+use klamm_e2e::{devices, load, runner};
 
 /// Apache Kafka on a real Kubernetes, with faults
 #[derive(Debug, Parser)]
@@ -22,13 +21,16 @@ enum Command {
     /// Run scenarios on the cluster that kubectl reaches
     Run(Box<runner::Args>),
     /// Write and read until told to stop, and tell what was lost
-    Load(Spec),
+    Load(load::Spec),
+    /// Publish and hear over MQTT until told to stop, and tell what was lost
+    Devices(devices::Spec),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => return runner::run(&args),
         Command::Load(spec) => load::program::run(spec),
+        Command::Devices(spec) => devices::program::run(spec),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

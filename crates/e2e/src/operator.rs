@@ -43,6 +43,20 @@ impl Operator {
         self.namespace.kubectl(&[&["delete", "pod", "-l", PODS][..], &now].concat()).map(drop)
     }
 
+    /// Memory that the one who leads has, by its own numbers.
+    ///
+    /// # Errors
+    /// When its page cannot be reached.
+    pub fn resident_bytes(&self) -> Result<u64, String> {
+        let pods = self.namespace.pods(PODS)?;
+        let pod = pods.iter().find(|pod| pod.ready).ok_or("no operator is Ready")?;
+        let page = format!("/api/v1/namespaces/{NAMESPACE}/pods/{}:8080/proxy/metrics", pod.name);
+        let text = self.namespace.kubectl(&["get", "--raw", &page])?;
+        let name = "klamm_operator_process_resident_memory_bytes ";
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.and_then(|value| value.trim().parse().ok()).ok_or_else(|| format!("no {name}"))
+    }
+
     /// What it printed last.
     ///
     /// # Errors

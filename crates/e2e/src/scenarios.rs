@@ -6,6 +6,8 @@ use crate::end::Outcome;
 use crate::stage::Stage;
 
 mod baseline;
+mod declared;
+mod gateway;
 mod handmade;
 mod operator;
 
@@ -33,6 +35,9 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "faults", core: true, limit: minutes(30), run: operator::faults },
     Scenario { name: "roll", core: true, limit: minutes(40), run: operator::change::config },
     Scenario { name: "disk-lost", core: true, limit: minutes(30), run: operator::disks::lost },
+    Scenario { name: "gateway", core: true, limit: minutes(40), run: gateway::run },
+    Scenario { name: "topic", core: true, limit: minutes(30), run: declared::topic::run },
+    Scenario { name: "user", core: true, limit: minutes(30), run: declared::user::run },
     Scenario { name: "refused", core: false, limit: minutes(30), run: operator::refused::run },
     Scenario { name: "disk-grows", core: false, limit: minutes(30), run: operator::disks::grow },
     Scenario { name: "scale", core: false, limit: minutes(60), run: operator::scale::run },

@@ -49,7 +49,9 @@ pub use message::{Message, Severity};
 pub use names::{NodeAddress, Subject};
 pub use node::{Loaded, NodeCertificate, NodeState, fingerprint};
 pub use policy::{Expiry, InvalidPolicy, Lifetime, Policy};
-pub use renew::{Asked, AuthorityStatus, Decision, Existing, Wanted, What, Write, renew};
+pub use renew::{
+    Asked, AuthorityStatus, Decision, Existing, Wanted, What, Write, renew, users_signer,
+};
 pub use secret::{Secret, annotation, key as data_key};
 pub use time::date;
 pub use user::{UserDecision, UserRequest, renew_user};

@@ -1,6 +1,6 @@
 //! Connections to the Kafka clusters that are looked after, kept and lent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,6 +8,8 @@ use std::time::Duration;
 use klamm_kafka::admin::{Admin, Endpoint};
 use klamm_kafka::client::ClientOptions;
 use klamm_kafka::security::Security;
+
+use crate::model::NodeId;
 
 /// A call that takes longer is given up and tried in the next pass.
 const CALL_TIME_MAX: Duration = Duration::from_secs(10);
@@ -42,6 +44,7 @@ struct Known {
     target: Target,
     brokers: Vec<Admin>,
     controllers: Vec<Admin>,
+    leaving: BTreeSet<NodeId>,
 }
 
 /// No connection can be had.
@@ -61,9 +64,24 @@ impl Connections {
         let key = (namespace.to_owned(), name.to_owned());
         let same = clusters.get(&key).is_some_and(|known| known.target.version == target.version);
         if !same {
-            let known = Known { target, brokers: Vec::new(), controllers: Vec::new() };
-            clusters.insert(key, known);
+            let leaving = clusters.remove(&key).map(|known| known.leaving).unwrap_or_default();
+            let (brokers, controllers) = (Vec::new(), Vec::new());
+            clusters.insert(key, Known { target, brokers, controllers, leaving });
         }
+    }
+
+    /// These brokers of a known cluster get nothing new, because they are drained.
+    pub fn set_leaving(&self, namespace: &str, name: &str, leaving: BTreeSet<NodeId>) {
+        let key = (namespace.to_owned(), name.to_owned());
+        if let Some(known) = self.clusters().get_mut(&key) {
+            known.leaving = leaving;
+        }
+    }
+
+    /// Brokers that get nothing new.
+    pub fn leaving(&self, namespace: &str, name: &str) -> BTreeSet<NodeId> {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.clusters().get(&key).map(|known| known.leaving.clone()).unwrap_or_default()
     }
 
     /// The cluster is gone.

@@ -17,7 +17,7 @@ const BY_NAME: i16 = 12;
 /// For a connection and its first exchange.
 const CONNECT: Duration = Duration::from_secs(1);
 /// For a request.
-pub(super) const REQUEST: Duration = Duration::from_secs(3);
+pub(crate) const REQUEST: Duration = Duration::from_secs(3);
 
 /// Connections of one task.
 #[derive(Debug)]

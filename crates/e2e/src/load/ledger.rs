@@ -151,6 +151,15 @@ impl Ledger {
         self.partition(index).contradictions.push(what);
     }
 
+    /// How long the partition that is silent for longest has been so.
+    pub(crate) fn silence_ms(&self) -> u64 {
+        let silence = |index: usize| {
+            let partition = self.partition(index as i32);
+            since_ms(partition.produce.heard).max(since_ms(partition.consume.heard))
+        };
+        (0..self.partitions.len()).map(silence).max().unwrap_or_default()
+    }
+
     /// Since the last call.
     pub(crate) fn window(&self) -> Window {
         let began = std::mem::replace(

@@ -132,7 +132,7 @@ impl Running {
     }
 }
 
-async fn create(brokers: &mut Brokers, spec: &Spec) -> Result<(), KafkaError> {
+pub(crate) async fn create(brokers: &mut Brokers, spec: &Spec) -> Result<(), KafkaError> {
     let min_insync = CreatableTopicConfig {
         name: "min.insync.replicas".into(),
         value: Some(spec.min_insync.to_string().as_str().into()),
@@ -155,7 +155,7 @@ async fn create(brokers: &mut Brokers, spec: &Spec) -> Result<(), KafkaError> {
     check(code, || format!("topic '{}'", spec.topic))
 }
 
-async fn patiently<T>(
+pub(crate) async fn patiently<T>(
     what: &str,
     mut attempt: impl AsyncFnMut() -> Result<T, KafkaError>,
 ) -> Result<T, String> {
@@ -169,7 +169,7 @@ async fn patiently<T>(
     }
 }
 
-fn say(answer: &impl serde::Serialize) {
+pub(crate) fn say(answer: &impl serde::Serialize) {
     // Our own types have no keys that JSON has not.
     println!("{}", serde_json::to_string(answer).unwrap_or_default());
 }

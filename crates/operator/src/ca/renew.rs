@@ -109,6 +109,12 @@ pub struct AuthorityStatus {
     pub signer: Option<Signer>,
 }
 
+/// Who signs for users now, as the Secret of the clients' authority has it; none while nobody can.
+pub fn users_signer(secret: &Secret, now_s: u64) -> Option<Signer> {
+    let unheard = &mut Vec::new();
+    Succession::read(Role::Clients, Some(secret), &[], now_s, unheard).signer(now_s)
+}
+
 /// At the latest a decision is made anew after this, for the operator's own certificate.
 const CHECK_S: u64 = 8 * 60 * 60;
 
@@ -247,26 +253,12 @@ impl<'a> Renewal<'a> {
     }
 
     fn status(&self, succession: &Succession, phase: Phase) -> AuthorityStatus {
-        let expired = |authority: &super::Authority| authority.certificate().is_expired(self.now_s);
-        let signing = succession.signing().filter(|authority| !expired(authority));
-        let signer = signing.map(|authority| {
-            let is_current = succession
-                .current
-                .as_ref()
-                .is_some_and(|current| current.certificate() == authority.certificate());
-            let accepts = if is_current {
-                vec![authority.certificate().clone()]
-            } else {
-                succession.bundle()
-            };
-            Signer::new(authority.duplicate(), accepts, !is_current)
-        });
         let current = succession.current.as_ref().map(super::Authority::certificate);
         AuthorityStatus {
             phase,
             generation: succession.generation,
             expiry: current.map(|certificate| Expiry::of(certificate, self.now_s)),
-            signer,
+            signer: succession.signer(self.now_s),
         }
     }
 

@@ -3,7 +3,7 @@
 //! The Secret is the whole state, and it is written at once, so there is no step between two of its contents.
 
 use super::secret::{annotation, key};
-use super::{Authority, CaError, Certificate, Message, PrivateKey, Role, Secret};
+use super::{Authority, CaError, Certificate, Message, PrivateKey, Role, Secret, Signer};
 
 /// The authorities of one role.
 #[derive(Debug)]
@@ -101,6 +101,16 @@ impl Succession {
     /// Who has its key and signs: `current`, or `next` if the key of `current` is lost.
     pub(super) fn signing(&self) -> Option<&Authority> {
         self.current.iter().chain(&self.next).find(|authority| authority.key().is_some())
+    }
+
+    /// Who issues certificates now; none while nobody can.
+    pub(super) fn signer(&self, now_s: u64) -> Option<Signer> {
+        let authority = self.signing().filter(|a| !a.certificate().is_expired(now_s))?;
+        let current = self.current.as_ref().map(Authority::certificate);
+        let is_current = current == Some(authority.certificate());
+        let accepts =
+            if is_current { vec![authority.certificate().clone()] } else { self.bundle() };
+        Some(Signer::new(authority.duplicate(), accepts, !is_current))
     }
 
     /// The Secret's content; what is not ours in it stays.

@@ -27,6 +27,7 @@ pub mod setup;
 pub mod status;
 #[cfg(test)]
 mod testing;
+mod users;
 pub mod validate;
 pub mod validated;
 pub mod write;

@@ -8,16 +8,18 @@ use k8s_openapi::api::core::v1::Secret;
 use klamm_crd::{CertificatePolicy, KafkaCluster};
 use klamm_kafka::security::{ClientCertificate, Security, Tls};
 use kube::api::{Api, ListParams, ObjectMeta, PostParams};
-use kube::{Client, ResourceExt as _};
+use kube::ResourceExt as _;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
-use super::Names;
+use super::{Names, users};
 use crate::ca::{
     self, Lifetime, NodeAddress, NodeState, Policy, Severity, Source, SystemKeys, What,
 };
+use crate::context::Context;
+use crate::controllers::user::LABEL_USER;
 use crate::model::NodeId;
 
 /// Annotation of a KafkaCluster whose change makes a new authority for nodes.
@@ -89,15 +91,16 @@ pub type OwnLeaf = Option<ca::Leaf>;
 /// # Errors
 /// What is to be tried again; everything else is in the warnings.
 pub async fn settle(
-    client: &Client,
+    context: &Context,
     cluster: &KafkaCluster,
     names: &Names,
     holders: &BTreeMap<NodeId, Holder>,
     own: &mut OwnLeaf,
     now_s: u64,
 ) -> Result<Certificates, CertificatesError> {
-    let api: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
-    let labels = format!("{}={}", super::names::LABEL_CLUSTER, names.cluster);
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &names.namespace);
+    // Users have Secrets with this label too, by the thousand.
+    let labels = format!("{}={},!{LABEL_USER}", super::names::LABEL_CLUSTER, names.cluster);
     let mut there = BTreeMap::new();
     for secret in api.list(&ListParams::default().labels(&labels)).await? {
         there.insert(secret.name_any(), secret);
@@ -110,7 +113,9 @@ pub async fn settle(
     }
     let read: BTreeMap<&str, ca::Secret> =
         there.iter().map(|(name, secret)| (name.as_str(), content(secret))).collect();
-    let decision = decide(cluster, names, holders, &read, now_s)?;
+    let clients = read.get(ca::Role::Clients.secret(&names.cluster).as_str());
+    let users_behind = users::behind(context, names, clients, now_s).await;
+    let decision = decide(cluster, names, holders, &read, users_behind, now_s)?;
     for write in &decision.writes {
         let name = secret_name(names, holders, write.what);
         save(&api, names, &name, there.get(&name), &write.secret).await?;
@@ -138,6 +143,7 @@ fn decide(
     names: &Names,
     holders: &BTreeMap<NodeId, Holder>,
     read: &BTreeMap<&str, ca::Secret>,
+    users_behind: Option<usize>,
     now_s: u64,
 ) -> Result<ca::Decision, CertificatesError> {
     let nodes: Result<Vec<NodeState<'_>>, ca::CaError> = holders
@@ -159,7 +165,7 @@ fn decide(
         clients: read.get(authority(ca::Role::Clients).as_str()),
         trust: read.get(trust(names).as_str()),
         nodes: &nodes?,
-        users_behind: Some(0),
+        users_behind,
     };
     let annotation = |key: &str| cluster.annotations().get(key).map_or("", String::as_str);
     let given = &cluster.spec.certificates;

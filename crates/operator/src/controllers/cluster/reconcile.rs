@@ -9,7 +9,7 @@
 //! Nothing waits in here: what is not there yet is looked for in the next pass. So a pass that is killed, or a spec that turns out
 //! bad, keeps nobody from the next one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -168,10 +168,10 @@ impl Pass<'_> {
             (*id, Holder { pool: pool.clone(), loaded })
         };
         let holders = pools.iter().map(holder).collect();
-        let (client, cluster) = (&context.client, &there.cluster);
+        let cluster = &there.cluster;
         let now_s = now_ms / 1000;
         let certificates =
-            certificates::settle(client, cluster, names, &holders, &mut memory.own, now_s).await?;
+            certificates::settle(context, cluster, names, &holders, &mut memory.own, now_s).await?;
         if let Some(identity) = &certificates.identity {
             if memory.identity != identity.version {
                 memory.agents = Some(Agents::new(identity.tls.clone()));
@@ -217,6 +217,8 @@ impl Pass<'_> {
             spread: validated.spread,
         };
         let progress = stored(&before)?;
+        let names = &validated.names;
+        context.kafka.set_leaving(&names.namespace, &names.cluster, leaving(&seen, &spec));
         let step = step::step(&seen.observed, &spec, &progress, &mut draw, now_ms);
         let plan = step::plan(&seen.observed, &spec, &progress, now_ms);
         let told = |step: &step::Step, failures: Vec<String>| {
@@ -300,6 +302,13 @@ fn is_settled(
     let acts = actions.iter().any(|action| !matches!(action, step::Action::Permit(..)));
     let rolls = !plan.steps.is_empty() || !plan.alterations.is_empty();
     ready && !leaving && !acts && !rolls
+}
+
+/// Brokers that are there and not wanted.
+fn leaving(seen: &Seen, spec: &Spec) -> BTreeSet<NodeId> {
+    let brokers = seen.observed.nodes.iter().filter(|(_, node)| node.roles.broker);
+    let wanted = |id: &NodeId| spec.desired.nodes.get(id).is_some_and(|node| node.roles.broker);
+    brokers.map(|(id, _)| *id).filter(|id| !wanted(id)).collect()
 }
 
 fn target(validated: &Validated, pools: &Pools, identity: &certificates::Identity) -> Target {

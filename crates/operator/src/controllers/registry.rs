@@ -1,0 +1,224 @@
+//! The resources of one kind, and what each of them names. Pure: what a watch says goes in, who has to be looked at comes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::claims::Age;
+use super::listing::{Listing, Scope};
+
+/// A namespaced object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    /// Its namespace.
+    pub(crate) namespace: String,
+    /// Its name.
+    pub(crate) name: String,
+}
+
+impl Key {
+    /// The two together.
+    #[cfg(test)]
+    pub(crate) fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    /// Of an object that has both.
+    pub(crate) fn of(object: &impl ResourceExt) -> Self {
+        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A resource that names something in a Kafka cluster.
+pub(crate) trait Claimant: ResourceExt + Send + Sync + 'static {
+    /// The cluster.
+    fn cluster(&self) -> Key;
+    /// The topic or user.
+    fn claimed(&self) -> &str;
+    /// Nothing that the controller acts on is different.
+    fn is_as(&self, other: &Self) -> bool;
+
+    /// What decides who was first.
+    fn age(&self) -> Age {
+        Age {
+            created_s: self.creation_timestamp().map_or(i64::MAX, |time| time.0.as_second()),
+            uid: self.uid().unwrap_or_default(),
+        }
+    }
+}
+
+/// The resources of one kind.
+#[derive(Debug)]
+pub(crate) struct Registry<R> {
+    entries: Listing<Arc<R>>,
+    /// Who names what, by cluster and name.
+    names: BTreeMap<(Key, String), BTreeSet<Key>>,
+}
+
+/// Those that have to be looked at, with their clusters.
+pub(crate) type Touched = Vec<(Key, Key)>;
+
+impl<R: Claimant> Registry<R> {
+    pub(crate) fn new(scopes: &BTreeSet<Scope>) -> Self {
+        Self { entries: Listing::new(scopes), names: BTreeMap::new() }
+    }
+
+    /// The first listing is through: everybody who could be the first owner is known.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.entries.is_listed()
+    }
+
+    pub(crate) fn handle_listing(&mut self, scope: &Scope) {
+        self.entries.handle_listing(scope);
+    }
+
+    pub(crate) fn handle_listed(&mut self, scope: &Scope) -> Touched {
+        let gone = self.entries.handle_listed(scope);
+        gone.iter().flat_map(|(key, known)| self.unname(key, known)).collect()
+    }
+
+    /// A resource as it is now. An older state than the known one, such as a watch brings after the answer to a patch, is
+    /// passed over.
+    pub(crate) fn handle(&mut self, resource: R) -> Touched {
+        let key = Key::of(&resource);
+        let known = self.entries.value(&key).cloned();
+        let is_new = match &known {
+            Some(known) if is_older(&resource, known.as_ref()) => {
+                self.entries.put(key, Arc::clone(known));
+                return Vec::new();
+            }
+            Some(known) => !known.is_as(&resource) || known.uid() != resource.uid(),
+            None => true,
+        };
+        let mut touched = Touched::new();
+        if is_new {
+            touched.extend(known.iter().flat_map(|known| self.unname(&key, known)));
+            let name = (resource.cluster(), resource.claimed().to_owned());
+            self.names.entry(name.clone()).or_default().insert(key.clone());
+            touched.extend(self.rivals(&name));
+        }
+        self.entries.put(key, Arc::new(resource));
+        touched
+    }
+
+    pub(crate) fn handle_gone(&mut self, key: &Key) -> Touched {
+        self.entries.remove(key).map(|known| self.unname(key, &known)).unwrap_or_default()
+    }
+
+    /// Takes a name from a resource; those who also name it have to be looked at.
+    fn unname(&mut self, key: &Key, known: &R) -> Touched {
+        let name = (known.cluster(), known.claimed().to_owned());
+        if let Some(keys) = self.names.get_mut(&name) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.names.remove(&name);
+            }
+        }
+        self.rivals(&name)
+    }
+
+    fn rivals(&self, name: &(Key, String)) -> Touched {
+        let keys = self.names.get(name).into_iter().flatten();
+        keys.map(|key| (key.clone(), name.0.clone())).collect()
+    }
+
+    pub(crate) fn resource(&self, key: &Key) -> Option<Arc<R>> {
+        self.entries.value(key).cloned()
+    }
+
+    /// All who name the same as `resource`, itself included.
+    pub(crate) fn same_name<'a>(&'a self, resource: &R) -> impl Iterator<Item = &'a Arc<R>> {
+        let keys = self.names.get(&(resource.cluster(), resource.claimed().to_owned()));
+        keys.into_iter().flatten().filter_map(|key| self.entries.value(key))
+    }
+
+    /// All of a cluster.
+    pub(crate) fn of_cluster(&self, cluster: &Key) -> Vec<Key> {
+        let from = (cluster.clone(), String::new());
+        let of_cluster = self.names.range(from..).take_while(|((of, _), _)| of == cluster);
+        of_cluster.flat_map(|(_, keys)| keys).cloned().collect()
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Key, &Arc<R>)> {
+        self.entries.values()
+    }
+}
+
+/// Resource versions of one resource are numbers that grow; where they are none, the later news counts.
+fn is_older(new: &impl ResourceExt, known: &impl ResourceExt) -> bool {
+    let number = |version: Option<String>| version.and_then(|version| version.parse::<u64>().ok());
+    let (Some(new_version), Some(known_version)) =
+        (number(new.resource_version()), number(known.resource_version()))
+    else {
+        return false;
+    };
+    new.uid() == known.uid() && new_version < known_version
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use klamm_crd::{KafkaTopic, KafkaTopicSpec};
+
+    fn topic(name: &str, topic_name: &str, version: u32) -> KafkaTopic {
+        let spec = KafkaTopicSpec {
+            cluster: klamm_crd::ClusterRef { name: "c".into(), namespace: None },
+            topic_name: Some(topic_name.into()),
+            ..KafkaTopicSpec::default()
+        };
+        let mut topic = KafkaTopic::new(name, spec);
+        topic.metadata.namespace = Some("n".into());
+        topic.metadata.uid = Some(name.into());
+        topic.metadata.resource_version = Some(version.to_string());
+        topic.metadata.generation = Some(i64::from(version));
+        topic
+    }
+
+    fn names(touched: &Touched) -> Vec<&str> {
+        touched.iter().map(|(key, _)| key.name.as_str()).collect()
+    }
+
+    #[test]
+    fn rivals_are_looked_at_when_one_comes_and_when_one_goes() {
+        let mut registry = Registry::new(&[None].into());
+        assert_eq!(names(&registry.handle(topic("a", "t", 1))), ["a"]);
+        assert_eq!(names(&registry.handle(topic("b", "t", 2))), ["a", "b"]);
+        assert_eq!(names(&registry.handle_gone(&Key::new("n", "a"))), ["b"]);
+        assert_eq!(registry.of_cluster(&Key::new("n", "c")), [Key::new("n", "b")]);
+    }
+
+    #[test]
+    fn older_state_and_mere_status_touch_nobody() {
+        let mut registry = Registry::new(&[None].into());
+        registry.handle(topic("a", "t", 5));
+        assert!(registry.handle(topic("a", "other", 4)).is_empty());
+        let mut told = topic("a", "t", 5);
+        told.metadata.resource_version = Some("6".into());
+        told.status = Some(klamm_crd::KafkaTopicStatus::default());
+        assert!(registry.handle(told).is_empty());
+        assert!(registry.resource(&Key::new("n", "a")).unwrap().status.is_some());
+    }
+
+    #[test]
+    fn what_a_new_listing_does_not_show_is_gone() {
+        let mut registry = Registry::new(&[None].into());
+        registry.handle_listing(&None);
+        registry.handle(topic("a", "t", 1));
+        registry.handle(topic("b", "t", 2));
+        assert!(!registry.is_listed());
+        registry.handle_listed(&None);
+        registry.handle_listing(&None);
+        registry.handle(topic("b", "t", 2));
+        assert_eq!(names(&registry.handle_listed(&None)), ["b"]);
+        assert!(registry.resource(&Key::new("n", "a")).is_none());
+        assert_eq!(registry.entries().count(), 1);
+    }
+}
