@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_kafka::KafkaError;
 use klamm_kafka::admin::{
-    ConfigAlteration, ConfigChange, ConfigEntry, ConfigSource, NewPartitions, NewTopic,
-    Outcomes, Resource, TopicDescription, TopicPartition,
+    ConfigAlteration, ConfigChange, ConfigEntry, ConfigSource, NewPartitions, NewTopic, Outcomes,
+    Resource, TopicDescription, TopicPartition,
 };
 
 use super::admin::{Alteration, Created, Creation, Found, Move, TopicAdmin};

@@ -8,9 +8,9 @@ use klamm_crd::KafkaUser;
 use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 
+use crate::apply::FIELD_MANAGER;
 use crate::ca::Secret;
 use crate::controllers::registry::{Claimant, Key};
-use crate::apply::FIELD_MANAGER;
 
 /// The label of Secrets that are delivered: the user resource's name.
 pub(crate) const USER: &str = "klamm.dev/kafka-user";
