@@ -73,7 +73,8 @@ fn claims(stage: &mut Stage<'_>, place: &Place) -> Outcome {
     other.apply(&resource("KafkaTopic", "events", Some(here), named(&own)))?;
     let message = place.told(&other, "kafkatopic/events", "NotAllowed")?;
     println!("    {message}");
-    other.kubectl(&["label", "namespace", other.name(), "kafka=main"])?;
+    let rule = json!({ "namespaces": [other.name()], "topics": ["{namespace}.*"] });
+    patch(here, "kafkacluster/main", &json!({ "claims": [rule] }))?;
     place.ready(&other, "kafkatopic/events")?;
     other.apply(&resource("KafkaTopic", "foreign", Some(here), named("orders-of-others")))?;
     place.told(&other, "kafkatopic/foreign", "NotAllowed")?;
