@@ -7,6 +7,7 @@ const VARIABLE: &str = "KLAMM_SNAPSHOTS";
 
 /// Runs the tests that have snapshots, told to write them. What changed is for `git diff` to show.
 pub fn run() -> Result<(), String> {
-    let settings = [(VARIABLE, "write".to_owned())];
+    // insta has a word of its own.
+    let settings = [(VARIABLE, "write".to_owned()), ("INSTA_UPDATE", "always".to_owned())];
     run_with("cargo", &["test", "-p", "klamm-operator", "--lib", "--test", "deploy"], &settings)
 }

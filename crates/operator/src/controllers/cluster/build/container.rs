@@ -78,7 +78,14 @@ fn environment(node: &NodeSpec) -> Vec<EnvVar> {
     };
     // The image's archive of classes saves a second or two of each start; a Java that cannot use it goes without. A process that is
     // out of memory is better restarted than half alive.
-    let own = ["-XX:SharedArchiveFile=/opt/kafka/kafka.jsa", "-XX:+ExitOnOutOfMemoryError"];
+    // A pod that is replaced has another address. Java goes on with the old one for 30 s, in which a broker that has just come back and leads is
+    // followed by nobody, and takes a name that was not there yet for missing for 10 s.
+    let own = [
+        "-XX:SharedArchiveFile=/opt/kafka/kafka.jsa",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-Dsun.net.inetaddr.ttl=1",
+        "-Dsun.net.inetaddr.negative.ttl=0",
+    ];
     let options: Vec<&str> =
         own.into_iter().chain(node.inputs.jvm_options.iter().map(String::as_str)).collect();
     let heap = node.heap_mib;
