@@ -177,6 +177,36 @@ impl Admin {
         Ok(outcomes)
     }
 
+    /// Deletes topics by their ids: never another topic that has got the name meanwhile, whatever the broker has heard of yet.
+    ///
+    /// # Errors
+    /// Of the connection. What is wrong with a topic stands in its outcome.
+    pub async fn delete_topics_by_id(
+        &mut self,
+        ids: &[Uuid],
+    ) -> Result<Outcomes<Uuid, ()>, KafkaError> {
+        let state = |id: &Uuid| DeleteTopicState { name: None, topic_id: *id };
+        let request = DeleteTopicsRequest {
+            topics: ids.iter().map(state).collect(),
+            topic_names: Vec::new(),
+            timeout_ms: self.timeout_ms(),
+        };
+        let response = self
+            .call::<DeleteTopics>(To::Controller, &request, |response| {
+                moved_among(response.responses.iter().map(|topic| topic.error_code))
+            })
+            .await?;
+        let mut outcomes = Outcomes::new();
+        for topic in &response.responses {
+            let name = topic.name.as_deref().unwrap_or("of an unknown id");
+            let what = || format!("delete topic '{name}'");
+            let outcome = said(topic.error_code, topic.error_message.as_ref(), what);
+            outcomes.insert(topic.topic_id, outcome);
+        }
+        complete(&mut outcomes, ids.iter().copied());
+        Ok(outcomes)
+    }
+
     /// Adds partitions, or only checks that they could be added.
     ///
     /// # Errors

@@ -50,8 +50,13 @@ pub(crate) fn batches_have_outcomes(cluster: &KafkaCluster) {
         let unknown = found["batch.none"].as_ref().unwrap_err();
         assert_eq!(unknown.code(), Some(ErrorCode::UnknownTopicOrPartition));
 
+        let names = ["batch.a", "batch.none"];
         let deleted = admin.delete_topics(&names).await.unwrap();
-        assert!(deleted["batch.a"].is_ok() && deleted["batch.placed"].is_ok());
-        assert!(deleted["batch.none"].is_err());
+        assert!(deleted["batch.a"].is_ok() && deleted["batch.none"].is_err());
+        let ids = [placed.id, made["batch.a"].as_ref().unwrap().id];
+        let deleted = admin.delete_topics_by_id(&ids).await.unwrap();
+        assert!(deleted[&ids[0]].is_ok());
+        let gone = deleted[&ids[1]].as_ref().unwrap_err();
+        assert_eq!(gone.code(), Some(ErrorCode::UnknownTopicId));
     });
 }

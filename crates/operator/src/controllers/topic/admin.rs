@@ -88,10 +88,9 @@ pub(crate) trait TopicAdmin: Send {
         alterations: &[Alteration],
     ) -> impl Future<Output = Answer<Outcomes<String, ()>>> + Send;
 
-    fn delete(
-        &mut self,
-        topics: &[&str],
-    ) -> impl Future<Output = Answer<Outcomes<String, ()>>> + Send;
+    /// Deletes topics by id, which the controller knows and a broker may not have heard of yet.
+    fn delete(&mut self, ids: &[&str])
+    -> impl Future<Output = Answer<Outcomes<String, ()>>> + Send;
 
     /// The brokers in service.
     fn brokers(&mut self) -> impl Future<Output = Answer<Brokers>> + Send;

@@ -1,6 +1,6 @@
 //! One look at topics of one cluster: resources first, then Kafka, then what is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
@@ -182,34 +182,26 @@ impl<C: Connect, O: Objects<KafkaTopic, KafkaTopicStatus>> Look<'_, C, O> {
         if going.is_empty() {
             return Ok(());
         }
-        let names: Vec<&str> = going.iter().map(|one| one.name.as_str()).collect();
-        let found = admin.topics(Some(&names)).await?;
-        let is_same = |one: &Going| {
-            found.get(&one.name).is_some_and(|topic| topic.as_ref().is_ok_and(|t| t.id == one.id))
-        };
-        let same: Vec<&str> =
-            going.iter().filter(|one| is_same(one)).map(|one| one.name.as_str()).collect();
-        let mut deleted =
-            if same.is_empty() { BTreeMap::new() } else { admin.delete(&same).await? };
+        let ids: Vec<&str> = going.iter().map(|one| one.id.as_str()).collect();
+        let mut deleted = admin.delete(&ids).await?;
+        let mut unknown = Vec::new();
         for one in std::mem::take(going) {
-            let error = match (deleted.remove(&one.name), found.get(&one.name)) {
-                (Some(Ok(())), _) | (None, None) => None,
-                (Some(Err(error)), _) => Some(error),
-                (None, Some(Err(error))) => Some(error.clone()),
-                (None, Some(Ok(_))) => {
-                    let left = "is not the one this resource knew: it was left in Kafka";
-                    let left = format!("topic '{}' {left}", one.name);
-                    done.released.push((one.key, one.topic, Some(left)));
-                    continue;
+            match deleted.remove(&one.id) {
+                Some(Ok(())) => done.released.push((one.key, one.topic, None)),
+                Some(Err(error)) if !is_unknown_topic(&error) => {
+                    self.give_up(one, Timestamp::MIN, &error.to_string(), done);
                 }
-            };
-            match error.filter(|error| !is_unknown_topic(error)) {
-                None => done.released.push((one.key, one.topic, None)),
-                Some(error) => {
-                    let since = Timestamp::MIN;
-                    self.give_up(one, since, &error.to_string(), done);
-                }
+                Some(Err(_)) | None => unknown.push(one),
             }
+        }
+        // Whatever becomes of the question, these have nothing in Kafka.
+        let others = others(admin, &unknown).await.unwrap_or_default();
+        for one in unknown {
+            let left = others.contains(&one.name).then(|| {
+                let left = "is not the one this resource knew: it was left in Kafka";
+                format!("topic '{}' {left}", one.name)
+            });
+            done.released.push((one.key, one.topic, left));
         }
         Ok(())
     }
@@ -276,4 +268,20 @@ struct Done {
     told: Vec<(Key, Arc<KafkaTopic>, Outcome)>,
     released: Vec<(Key, Arc<KafkaTopic>, Option<String>)>,
     settled: Vec<(Key, Arc<KafkaTopic>, Wanted)>,
+}
+
+/// Names of topics that are gone which other topics have.
+async fn others<T: TopicAdmin>(
+    admin: &mut T,
+    gone: &[Going],
+) -> Result<BTreeSet<String>, KafkaError> {
+    if gone.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let names: Vec<&str> = gone.iter().map(|one| one.name.as_str()).collect();
+    let mut found = admin.topics(Some(&names)).await?;
+    let mut has_another = |one: &Going| {
+        found.remove(&one.name).is_some_and(|topic| topic.is_ok_and(|topic| topic.id != one.id))
+    };
+    Ok(gone.iter().filter(|one| has_another(one)).map(|one| one.name.clone()).collect())
 }

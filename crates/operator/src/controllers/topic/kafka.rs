@@ -90,8 +90,12 @@ impl TopicAdmin for KafkaTopics {
         Ok(by_topic(answers, |()| ()))
     }
 
-    async fn delete(&mut self, topics: &[&str]) -> Result<Outcomes<String, ()>, KafkaError> {
-        self.0.delete_topics(topics).await
+    async fn delete(&mut self, ids: &[&str]) -> Result<Outcomes<String, ()>, KafkaError> {
+        // What is no id is no topic's: it has no answer, as one that Kafka does not know.
+        let ids: Vec<_> = ids.iter().filter_map(|id| id.parse::<DirectoryId>().ok()).collect();
+        let ids: Vec<_> = ids.iter().map(|id| klamm_kafka_proto::Uuid(id.bytes())).collect();
+        let answers = self.0.delete_topics_by_id(&ids).await?;
+        Ok(answers.into_iter().map(|(id, answer)| (id_text(id), answer)).collect())
     }
 
     async fn brokers(&mut self) -> Result<Brokers, KafkaError> {

@@ -115,13 +115,12 @@ pub(crate) async fn topics_of_all_kinds(connections: &Connections) {
     topics.until("sized", "TooFewBrokers", "there are 1 brokers").await;
 
     let plain = Key::new("kafka", "plain");
-    topics.to().connect().await.unwrap().delete(&["plain"]).await.unwrap()["plain"]
-        .clone()
-        .unwrap();
+    let mut kafka = topics.to().connect().await.unwrap().0;
+    kafka.delete_topics(&["plain"]).await.unwrap()["plain"].clone().unwrap();
     topics.until("plain", "MadeAgain", "was gone").await;
     topics.store.delete(&plain, Timestamp::now());
     topics.look().await;
     assert!(!topics.store.lock().objects.contains_key(&plain));
-    let answer = topics.to().connect().await.unwrap().delete(&["plain"]).await.unwrap();
+    let answer = kafka.delete_topics(&["plain"]).await.unwrap();
     assert!(answer["plain"].is_err(), "it is gone already");
 }

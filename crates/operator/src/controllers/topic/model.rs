@@ -44,6 +44,8 @@ struct Kafka {
     calls_left: Option<usize>,
     deleted: Vec<(String, String)>,
     calls: usize,
+    /// A broker that is asked for topics has heard of none yet; the controller has.
+    is_behind: bool,
 }
 
 type Shared = Arc<Mutex<Kafka>>;
@@ -80,7 +82,7 @@ impl TopicAdmin for Fake {
         let kafka = self.call()?;
         let all: Vec<&str> = kafka.topics.keys().map(String::as_str).collect();
         let names = names.unwrap_or(&all);
-        let found = |name: &&str| match kafka.topics.get(*name) {
+        let found = |name: &&str| match kafka.topics.get(*name).filter(|_| !kafka.is_behind) {
             Some(t) => Ok(Found { id: t.id.clone(), partitions: t.partitions.clone() }),
             None => Err(refusal(ErrorCode::UnknownTopicOrPartition, "no such topic")),
         };
@@ -164,16 +166,18 @@ impl TopicAdmin for Fake {
         Ok(alterations.iter().map(|one| (one.topic.clone(), alter(one))).collect())
     }
 
-    async fn delete(&mut self, topics: &[&str]) -> Result<Outcomes<String, ()>, KafkaError> {
+    async fn delete(&mut self, ids: &[&str]) -> Result<Outcomes<String, ()>, KafkaError> {
         let mut kafka = self.call()?;
-        let mut delete = |name: &&str| match kafka.topics.remove(*name) {
-            Some(topic) => {
-                kafka.deleted.push(((*name).to_owned(), topic.id));
-                Ok(())
-            }
-            None => Err(refusal(ErrorCode::UnknownTopicOrPartition, "gone")),
+        let mut delete = |id: &&str| {
+            let name = kafka.topics.iter().find(|(_, topic)| topic.id == *id);
+            let Some(name) = name.map(|(name, _)| name.clone()) else {
+                return Err(refusal(ErrorCode::UnknownTopicId, "gone"));
+            };
+            kafka.topics.remove(&name);
+            kafka.deleted.push((name, (*id).to_owned()));
+            Ok(())
         };
-        Ok(topics.iter().map(|name| ((*name).to_owned(), delete(name))).collect())
+        Ok(ids.iter().map(|id| ((*id).to_owned(), delete(id))).collect())
     }
 
     async fn brokers(&mut self) -> Result<Brokers, KafkaError> {
@@ -233,6 +237,7 @@ impl World {
             calls_left: None,
             deleted: Vec::new(),
             calls: 0,
+            is_behind: false,
         };
         let mut world = Self {
             random: Random::new(seed),
@@ -568,4 +573,21 @@ fn unreachable_kafka_keeps_no_namespace_from_going() {
     assert!(world.kafka.lock().unwrap().topics.contains_key(&name));
     let notes = world.store.lock().notes.clone();
     assert!(notes[0].1.text.contains("is left in Kafka"), "{notes:?}");
+}
+
+#[test]
+fn topic_goes_though_the_broker_that_is_asked_has_not_heard_of_it_yet() {
+    let mut world = World::new(1);
+    let mut spec = world.spec();
+    (spec.deletion_policy, spec.paused) = (DeletionPolicy::Delete, false);
+    spec.config = Config::default();
+    let name = spec.topic_name.clone().unwrap();
+    world.store.make("shop", KafkaTopic::new("r", spec), world.now);
+    world.look();
+    assert!(world.kafka.lock().unwrap().topics.contains_key(&name));
+    world.kafka.lock().unwrap().is_behind = true;
+    world.store.delete(&Key::new("shop", "r"), world.now);
+    world.look();
+    assert!(world.store.lock().objects.is_empty());
+    assert!(!world.kafka.lock().unwrap().topics.contains_key(&name));
 }
