@@ -18,6 +18,7 @@ use crate::apply::Applier;
 use crate::kafka::{Connections, Lent, Unavailable};
 use crate::model::{Desired, DirectoryId, NodeId};
 use crate::observe::kafka::CLUSTER_WIDE;
+use crate::observe::settling::Settling;
 use crate::quorum::{self, Format, Permit};
 use crate::step::{Action, Progress};
 use crate::{drain, roller};
@@ -84,6 +85,8 @@ pub struct Actor<'a> {
     pub desired: &'a Desired,
     /// Partitions are known; without them nothing that serves is stopped or moved.
     pub partitions_known: bool,
+    /// Partitions that may be on the move although Kafka does not say so: they are not moved.
+    pub settling: &'a Settling,
     /// A throttle is to be set for what moves.
     pub throttled: bool,
 }
@@ -352,6 +355,11 @@ impl Actor<'_> {
             drain::Action::Unthrottle => {
                 self.hold_back(None).await?;
                 self.rates(None).await
+            }
+            drain::Action::Reassign { topic, index, .. }
+                if !self.settling.is_settled(topic, *index) =>
+            {
+                Ok(())
             }
             drain::Action::Reassign { topic, index, replicas } => {
                 if self.throttled {

@@ -30,6 +30,7 @@ use crate::context::Context;
 use crate::kafka::Target;
 use crate::metrics::Outcome;
 use crate::model::{Desired, Metadata, NodeId};
+use crate::observe::settling::Settling;
 use crate::step::{self, Progress, Spec};
 
 /// While something is on its way.
@@ -80,6 +81,7 @@ pub struct Memory {
     agents: Option<Agents>,
     identity: String,
     metadata: Option<Metadata>,
+    settling: Settling,
 }
 
 /// One pass.
@@ -143,8 +145,9 @@ impl Pass<'_> {
             look::racks(&context.client, validated.rack_label.as_deref(), &there.pods).await?;
         let mut seen = look::nodes(names, &live, &there.pods, &pools, &asked, &racks, now_ms);
         look::kafka(&context.kafka, names, memory.metadata.as_ref(), &mut seen).await;
-        if seen.partitions_known {
-            memory.metadata.clone_from(&seen.observed.metadata);
+        if let Some(metadata) = seen.observed.metadata.as_mut().filter(|_| seen.partitions_known) {
+            memory.settling.mark(metadata, now_ms);
+            memory.metadata = Some(metadata.clone());
         }
         let desired = setup::desired(validated, &verdicts, &live, &certificates.fingerprints);
         let mut warnings = validated.warnings.clone();
@@ -274,6 +277,7 @@ impl Pass<'_> {
             nodes: &seen.nodes,
             desired: &spec.desired,
             partitions_known: seen.partitions_known,
+            settling: &memory.settling,
             throttled: spec.limits.throttle_bytes_per_s.is_some(),
         };
         // By what agents said a moment ago: one that has waited for long may have started Kafka since.
