@@ -52,3 +52,9 @@ fn every_resource_of_ours_can_be_read_and_told_about() {
         }
     }
 }
+
+#[test]
+fn events_can_be_published() {
+    let wanted = ("events.k8s.io".to_owned(), "events".to_owned(), "create".to_owned());
+    assert!(permissions().contains(&wanted), "{wanted:?}");
+}
