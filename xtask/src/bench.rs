@@ -39,15 +39,31 @@ const SECTIONS: &[Section] = &[
     ("partitions", start::partitions),
 ];
 
+const USAGE: &str = "\
+cargo xtask bench [SECTION...] [--quick] [--print]
+
+  SECTION   start, kafka, durable, mqtt, idle, gateway, partitions [default: all, into docs/benchmarks.md]
+  --quick   a second for each load instead of eight
+  --print   leaves docs/benchmarks.md alone
+";
+
 /// `args`: names of sections, none for all; `--quick` for a second each; `--print` leaves the page alone.
 pub fn run(args: &[String]) -> Result<(), String> {
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        print!("{USAGE}");
+        return Ok(());
+    }
+    let known = ["--quick", "--print"];
+    let options = args.iter().map(String::as_str).filter(|arg| arg.starts_with('-'));
+    if let Some(option) = options.clone().find(|option| !known.contains(option)) {
+        return Err(format!("xtask: bench: no option '{option}'\n\n{USAGE}"));
+    }
     let quick = args.iter().any(|arg| arg == "--quick");
     let print = args.iter().any(|arg| arg == "--print");
     let names: Vec<&str> =
-        args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
+        args.iter().map(String::as_str).filter(|arg| !arg.starts_with('-')).collect();
     if let Some(name) = names.iter().find(|name| SECTIONS.iter().all(|(known, _)| known != *name)) {
-        let known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
-        return Err(format!("xtask: no benchmark '{name}'; there are {}", known.join(", ")));
+        return Err(format!("xtask: bench: no section '{name}'\n\n{USAGE}"));
     }
     workspace::run("cargo", &["build", "--release", "--package", "klamm"])?;
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
