@@ -8,6 +8,9 @@ use bytes::{Bytes, BytesMut};
 use klamm_kafka_proto::messages::api_versions::{
     ApiVersions, ApiVersionsRequest, ApiVersionsResponse,
 };
+use klamm_kafka_proto::messages::list_offsets::{
+    ListOffsets, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
 use klamm_kafka_proto::{
     Api, ApiKey, ErrorCode, RequestHeader, Str, Uuid, Wire, WireError, read_response_header,
     take_frame,
@@ -15,6 +18,7 @@ use klamm_kafka_proto::{
 use tokio::net::{TcpStream, ToSocketAddrs};
 
 use crate::KafkaError;
+use crate::cluster::check;
 use crate::security::Security;
 use crate::stream::Stream;
 
@@ -27,6 +31,11 @@ const READ_BYTES: usize = 16 << 10;
 
 /// Fetch and Produce name topics up to this version and go by their ids from the next on (KIP-516).
 const BY_NAME: i16 = 12;
+
+/// For [`Client::offset_at`]: the first offset that is there.
+pub const EARLIEST: i64 = -2;
+/// For [`Client::offset_at`]: the next offset to be written.
+pub const LATEST: i64 = -1;
 
 /// How a client connects and how long it waits.
 #[derive(Debug, Clone)]
@@ -209,6 +218,35 @@ impl Client {
                 return read::<A>(version, body);
             }
         }
+    }
+
+    /// The first offset of a partition that the broker leads whose record is of `timestamp` (ms) or later, or that of
+    /// [`EARLIEST`] or [`LATEST`].
+    ///
+    /// # Errors
+    /// Of the connection, or the broker's.
+    pub async fn offset_at(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        timestamp: i64,
+    ) -> Result<i64, KafkaError> {
+        let request = ListOffsetsRequest {
+            topics: vec![ListOffsetsTopic {
+                name: topic.into(),
+                partitions: vec![ListOffsetsPartition {
+                    partition_index: partition,
+                    timestamp,
+                    ..Default::default()
+                }],
+            }],
+            ..Default::default()
+        };
+        let response = self.call::<ListOffsets>(&request).await?;
+        let answer = response.topics.first().and_then(|topic| topic.partitions.first());
+        let answer = answer.ok_or(KafkaError::Closed)?;
+        check(answer.error_code, || format!("partition {partition} of '{topic}'"))?;
+        Ok(answer.offset)
     }
 
     /// Sends a request without waiting for its response; [`Client::receive`] takes responses in order.

@@ -1,5 +1,8 @@
 //! `klamm topics`: list, create, describe, alter and delete topics over the Kafka protocol.
 
+use anstream::println;
+use klamm_kafka::KafkaError;
+use klamm_kafka::client::{EARLIEST, LATEST};
 use klamm_kafka::cluster::Cluster;
 use klamm_kafka_proto::messages::create_partitions::{
     CreatePartitions, CreatePartitionsRequest, CreatePartitionsTopic,
@@ -16,9 +19,6 @@ use klamm_kafka_proto::messages::describe_configs::{
 use klamm_kafka_proto::messages::incremental_alter_configs::{
     IncrementalAlterConfigs, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResource,
     IncrementalAlterableConfig,
-};
-use klamm_kafka_proto::messages::list_offsets::{
-    ListOffsets, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
 use klamm_kafka_proto::messages::metadata::MetadataTopic;
 use klamm_kafka_proto::{ErrorCode, Str};
@@ -171,8 +171,8 @@ async fn describe(cluster: &mut Cluster, name: &str) -> Result<(), String> {
     partitions.sort_by_key(|partition| partition.partition_index);
     for partition in &partitions {
         let (index, leader) = (partition.partition_index, partition.leader_id);
-        let first = offset(cluster, leader, name, index, -2).await?;
-        let next = offset(cluster, leader, name, index, -1).await?;
+        let (first, next) =
+            ends(cluster, leader, name, index).await.map_err(|error| error.to_string())?;
         println!("{index:>9}  {leader:>6}  {first:>14}  {next:>14}");
     }
     let configured = configured(cluster, name).await?;
@@ -186,30 +186,15 @@ async fn describe(cluster: &mut Cluster, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-async fn offset(
+async fn ends(
     cluster: &mut Cluster,
     leader: i32,
     topic: &str,
     index: i32,
-    timestamp: i64,
-) -> Result<i64, String> {
-    let request = ListOffsetsRequest {
-        topics: vec![ListOffsetsTopic {
-            name: topic.into(),
-            partitions: vec![ListOffsetsPartition {
-                partition_index: index,
-                timestamp,
-                ..Default::default()
-            }],
-        }],
-        ..Default::default()
-    };
-    let broker = cluster.broker(leader).await.map_err(|error| error.to_string())?;
-    let response = broker.call::<ListOffsets>(&request).await.map_err(|error| error.to_string())?;
-    let answer = response.topics.first().and_then(|topic| topic.partitions.first());
-    let answer = answer.ok_or("the broker's answer is empty")?;
-    check(answer.error_code, None, &format!("{topic} partition {index}"))?;
-    Ok(answer.offset)
+) -> Result<(i64, i64), KafkaError> {
+    let broker = cluster.broker(leader).await?;
+    let first = broker.offset_at(topic, index, EARLIEST).await?;
+    Ok((first, broker.offset_at(topic, index, LATEST).await?))
 }
 
 /// Configurations set on the topic itself.

@@ -1,5 +1,6 @@
 //! When requests are due, what became of them, and how that is shown.
 
+use anstream::println;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;

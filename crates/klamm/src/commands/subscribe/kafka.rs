@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use klamm_kafka::KafkaError;
-use klamm_kafka::client::Client;
+use klamm_kafka::client::{Client, EARLIEST, LATEST};
 use klamm_kafka::cluster::{Cluster, check};
 use klamm_kafka_proto::messages::fetch::{Fetch, FetchPartition, FetchRequest, FetchTopic};
-use klamm_kafka_proto::messages::list_offsets::{
-    ListOffsets, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
-};
 use klamm_kafka_proto::messages::metadata::MetadataTopic;
 use klamm_kafka_proto::records::{batches, records};
 use klamm_kafka_proto::{ApiKey, Str};
@@ -61,6 +58,7 @@ async fn follow(
             leaders.entry(partition.leader_id).or_default().push(index);
         }
     }
+    let start = if args.from_beginning { EARLIEST } else { LATEST };
     let (send, mut receive) = mpsc::channel(AHEAD_MAX);
     let mut readers = tokio::task::JoinSet::new();
     for (leader, indices) in leaders {
@@ -69,7 +67,7 @@ async fn follow(
         for index in indices {
             let from = match offsets.get(&index) {
                 Some(next) => *next,
-                None => start(&mut client, &args.topic, index, args.from_beginning).await?,
+                None => client.offset_at(&args.topic, index, start).await?,
             };
             offsets.insert(index, from);
             own.insert(index, from);
@@ -90,30 +88,6 @@ async fn follow(
         Some(Ok(Err(error))) => Err(error),
         _ => Err(KafkaError::Closed),
     }
-}
-
-async fn start(
-    client: &mut Client,
-    topic: &str,
-    index: i32,
-    from_beginning: bool,
-) -> Result<i64, KafkaError> {
-    let request = ListOffsetsRequest {
-        topics: vec![ListOffsetsTopic {
-            name: topic.into(),
-            partitions: vec![ListOffsetsPartition {
-                partition_index: index,
-                timestamp: if from_beginning { -2 } else { -1 },
-                ..Default::default()
-            }],
-        }],
-        ..Default::default()
-    };
-    let response = client.call::<ListOffsets>(&request).await?;
-    let answer = response.topics.first().and_then(|topic| topic.partitions.first());
-    let answer = answer.ok_or(KafkaError::Closed)?;
-    check(answer.error_code, || format!("partition {index} of '{topic}'"))?;
-    Ok(answer.offset)
 }
 
 async fn read(

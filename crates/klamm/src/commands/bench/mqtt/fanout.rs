@@ -1,5 +1,6 @@
 //! `klamm bench mqtt-fanout`: each message goes to every subscriber.
 
+use anstream::println;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
