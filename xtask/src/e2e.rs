@@ -27,12 +27,6 @@ pub fn run(args: impl Iterator<Item = String>) -> Result<(), String> {
     }
 }
 
-/// What continuous integration runs.
-#[expect(dead_code, reason = "joins `cargo xtask test` when the operator's scenarios do")]
-pub fn core() -> Result<(), String> {
-    on_harness(&Arguments { passed: vec!["--core".to_owned()], ..Arguments::default() })
-}
-
 fn on_harness(arguments: &Arguments) -> Result<(), String> {
     let harness = Harness::new();
     // What is missing is said before minutes of building.
