@@ -8,7 +8,7 @@
 //!                            operator (step)
 //! ```
 //!
-//! `KLAMM_SEEDS=100000 cargo test -p klamm-operator simulator` runs more of them; `KLAMM_SEED=17` one, and tells what happened.
+//! `KLAMM_SEEDS=100000 cargo test -p klamm-operator-core simulator` runs more of them; `KLAMM_SEED=17` one, and tells what happened.
 
 mod act;
 mod environment;
