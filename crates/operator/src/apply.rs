@@ -111,6 +111,12 @@ impl Applier {
         Ok(true)
     }
 
+    /// An object of this name was applied here a moment ago: it is nobody else's.
+    pub fn is_fresh(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        let key = Key { kind: kind.into(), namespace: namespace.into(), name: name.into() };
+        self.applied().get(&key).is_some_and(|before| before.at.elapsed() < REPEAT)
+    }
+
     /// Applies an object anew the next time, whatever was applied before: it is gone.
     pub fn forget<K: Resource<DynamicType = ()>>(&self, object: &K) {
         self.applied().remove(&key(object));

@@ -25,6 +25,7 @@ pub mod reconcile;
 mod run;
 pub mod setup;
 pub mod status;
+pub mod strangers;
 #[cfg(test)]
 mod testing;
 mod users;

@@ -14,6 +14,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
+use super::strangers::{self, Stranger};
 use super::{Names, users};
 use crate::ca::{
     self, Lifetime, NodeAddress, NodeState, Policy, Severity, Source, SystemKeys, What,
@@ -43,6 +44,9 @@ pub enum CertificatesError {
     /// In the spec.
     #[error("spec.certificates: {0}")]
     Policy(#[from] ca::InvalidPolicy),
+    /// Secrets of the cluster's names are somebody else's.
+    #[error("certificates: names of Secrets are taken")]
+    NamesTaken(Vec<Stranger>),
     /// What was made cannot be used.
     #[error("the operator's own certificate: {0}")]
     Unusable(String),
@@ -116,6 +120,7 @@ pub async fn settle(
     let clients = read.get(ca::Role::Clients.secret(&names.cluster).as_str());
     let users_behind = users::behind(context, names, clients, now_s).await;
     let decision = decide(cluster, names, holders, &read, users_behind, now_s)?;
+    free(context, names, holders, &decision).await?;
     for write in &decision.writes {
         let name = secret_name(names, holders, write.what);
         save(&api, names, &name, there.get(&name), &write.secret).await?;
@@ -136,6 +141,22 @@ pub async fn settle(
         identity: identity(&decision, names, own, now_s)?,
         next_check_s: decision.next_check_s,
     })
+}
+
+/// Secrets that are about to be made are not there already: with other labels nobody saw them.
+async fn free(
+    context: &Context,
+    names: &Names,
+    holders: &BTreeMap<NodeId, Holder>,
+    decision: &ca::Decision,
+) -> Result<(), CertificatesError> {
+    let mut taken = Vec::new();
+    for write in decision.writes.iter().filter(|write| write.is_new) {
+        let place = strangers::secret(&secret_name(names, holders, write.what));
+        let found = strangers::at(&context.client, &names.namespace, &place, &names.cluster);
+        taken.extend(found.await?);
+    }
+    if taken.is_empty() { Ok(()) } else { Err(CertificatesError::NamesTaken(taken)) }
 }
 
 fn decide(

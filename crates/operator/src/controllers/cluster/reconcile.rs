@@ -1,7 +1,7 @@
 //! One pass over a cluster: short, and from the beginning each time.
 //!
 //! ```text
-//!   dereference -> validate -> ids stored -> certificates -> build -> apply -> orphans -> disks
+//!   dereference -> validate -> names free -> ids stored -> certificates -> build -> apply -> orphans -> disks
 //!                                                                                          |
 //!        status <- act <- progress stored <- decide <- look (pods, agents, machines, Kafka)
 //! ```
@@ -23,7 +23,8 @@ use super::certificates::{self, Certificates, CertificatesError, Holder, OwnLeaf
 use super::look::{self, Pools, Seen};
 use super::setup::{self, Verdict};
 use super::status::{self, Told};
-use super::{Dereferenced, Invalid, Validated, build, dereference, validate, write};
+use super::strangers::{self, Stranger};
+use super::{Dereferenced, Manifests, Validated, build, dereference, validate, write};
 use crate::agents::Agents;
 use crate::apply::words;
 use crate::context::Context;
@@ -57,6 +58,9 @@ pub enum ReconcileError {
     /// An object of the cluster that the API server took and that cannot be read.
     #[error("{0}")]
     Unreadable(String),
+    /// Names that the cluster wants are somebody else's.
+    #[error("{}", sentence(.0))]
+    NamesTaken(Vec<Stranger>),
     /// It took too long.
     #[error("the pass took longer than a minute")]
     TimedOut,
@@ -115,7 +119,13 @@ pub async fn reconcile(
         }
     };
     let pass = Pass { context, there: &there, validated: &validated, now_ms: now_ms() };
-    Ok((pass.run(memory).await?, Outcome::Fine))
+    match pass.run(memory).await {
+        Err(taken @ ReconcileError::NamesTaken(_)) => {
+            refuse(context, &there, "NameTaken", &taken.to_string()).await?;
+            Ok((Again::requeue(LATER), Outcome::Refused))
+        }
+        done => Ok((done?, Outcome::Fine)),
+    }
 }
 
 struct Pass<'a> {
@@ -129,6 +139,8 @@ impl Pass<'_> {
     async fn run(&self, memory: &mut Memory) -> Result<Again, ReconcileError> {
         let Self { context, there, validated, now_ms } = *self;
         let names = &validated.names;
+        let manifests = build(validated);
+        none(strangers::find(context, there, validated, &manifests).await?)?;
         write::pools(context, there, validated).await?;
         let live = setup::by_id(there.stateful_sets.iter().cloned());
         let mut pools = look::pools(&live, &there.pods);
@@ -139,7 +151,7 @@ impl Pass<'_> {
         if is_first {
             asked = look::agents(memory.agents.as_ref(), names, &there.pods, &pools).await;
         }
-        let verdicts = self.apply(&live).await?;
+        let verdicts = self.apply(manifests, &live).await?;
         let grown = write::growth(context, there, validated).await?;
         let racks =
             look::racks(&context.client, validated.rack_label.as_deref(), &there.pods).await?;
@@ -173,8 +185,12 @@ impl Pass<'_> {
         let holders = pools.iter().map(holder).collect();
         let cluster = &there.cluster;
         let now_s = now_ms / 1000;
-        let certificates =
-            certificates::settle(context, cluster, names, &holders, &mut memory.own, now_s).await?;
+        let settled =
+            certificates::settle(context, cluster, names, &holders, &mut memory.own, now_s).await;
+        let certificates = settled.map_err(|error| match error {
+            CertificatesError::NamesTaken(strangers) => ReconcileError::NamesTaken(strangers),
+            error => error.into(),
+        })?;
         if let Some(identity) = &certificates.identity {
             if memory.identity != identity.version {
                 memory.agents = Some(Agents::new(identity.tls.clone()));
@@ -190,9 +206,9 @@ impl Pass<'_> {
     /// they may go.
     async fn apply(
         &self,
+        manifests: Manifests,
         live: &BTreeMap<NodeId, StatefulSet>,
     ) -> Result<BTreeMap<NodeId, Verdict>, ReconcileError> {
-        let manifests = build(self.validated);
         write::manifests(self.context, self.there, &manifests).await?;
         let mut verdicts = BTreeMap::new();
         for (id, built) in manifests.stateful_sets {
@@ -347,9 +363,13 @@ async fn refuse(
     write::status(context, cluster, &before, &status).await.map(drop)
 }
 
-fn sentence(invalid: &[Invalid]) -> String {
-    let all: Vec<String> = invalid.iter().map(ToString::to_string).collect();
+fn sentence<T: ToString>(all: &[T]) -> String {
+    let all: Vec<String> = all.iter().map(ToString::to_string).collect();
     all.join("; ")
+}
+
+fn none(strangers: Vec<Stranger>) -> Result<(), ReconcileError> {
+    if strangers.is_empty() { Ok(()) } else { Err(ReconcileError::NamesTaken(strangers)) }
 }
 
 /// Random bits of the system.

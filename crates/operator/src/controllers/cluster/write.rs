@@ -13,7 +13,7 @@ use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::setup::Verdict;
-use super::{Dereferenced, Invalid, Manifests, Validated, claims, names};
+use super::{Dereferenced, Invalid, Manifests, Validated, claims, names, strangers};
 use crate::apply::FIELD_MANAGER;
 use crate::context::Context;
 
@@ -38,7 +38,9 @@ pub async fn manifests(
     for certificate in &manifests.certificates {
         applier.apply_dynamic(certificate).await?;
     }
-    let labels = format!("{}={}", names::LABEL_CLUSTER, there.cluster.name_any());
+    // Only what this operator made: somebody's own Service may have the cluster's label.
+    let (cluster, managed) = (there.cluster.name_any(), strangers::managed());
+    let labels = format!("{}={cluster},{managed}", names::LABEL_CLUSTER);
     let wanted = |names: &mut dyn Iterator<Item = String>| names.collect::<BTreeSet<_>>();
     let services = wanted(&mut manifests.services.iter().map(ResourceExt::name_any));
     applier.delete_orphans::<Service>(&there.namespace, &labels, &services).await?;
