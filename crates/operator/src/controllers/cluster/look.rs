@@ -208,7 +208,8 @@ pub fn nodes(
         let (pod, set, agent) = (pods.get(id).copied(), sets.get(id), agents.get(id));
         let labels = pod.map(ResourceExt::labels).or_else(|| set.map(ResourceExt::labels));
         let roles = labels.map(names::roles).unwrap_or_default();
-        let mut running = pod.map(setup::running).unwrap_or_default();
+        let running = pod.map(|pod| setup::running_of(set, pod));
+        let mut running = running.unwrap_or_default();
         running.certificate =
             agent.and_then(|agent| agent.certificate.started.clone()).unwrap_or_default();
         let node = Node {

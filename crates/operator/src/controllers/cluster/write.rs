@@ -12,7 +12,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PropagationPolicy};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
-use super::setup::Verdict;
+use super::setup::{Verdict, record};
 use super::{Dereferenced, Invalid, Manifests, Validated, claims, names, strangers};
 use crate::apply::FIELD_MANAGER;
 use crate::context::Context;
@@ -59,6 +59,7 @@ pub async fn stateful_set(
 ) -> Result<(), kube::Error> {
     let set = match verdict {
         Verdict::Keep => return Ok(()),
+        Verdict::Repair(set) => return repair(context, live, set).await,
         Verdict::Apply(set) => set,
         Verdict::Recreate(set) => {
             // Its pod and disks stay; the new one adopts them.
@@ -76,6 +77,26 @@ pub async fn stateful_set(
         context.applier.forget(&**set);
     }
     context.applier.apply(&**set).await.map(drop)
+}
+
+/// Makes a StatefulSet what it was made as. The API server is asked first what that would change: it knows other spellings of the same.
+async fn repair(
+    context: &Context,
+    live: Option<&StatefulSet>,
+    set: &StatefulSet,
+) -> Result<(), kube::Error> {
+    let namespace = set.namespace().unwrap_or_default();
+    let api: Api<StatefulSet> = Api::namespaced(context.client.clone(), &namespace);
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    let dry = PatchParams { dry_run: true, ..parameters.clone() };
+    let after = api.patch(&set.name_any(), &dry, &Patch::Apply(set)).await?;
+    let Some(live) = live.filter(|live| live.spec != after.spec) else { return Ok(()) };
+    let mut set = set.clone();
+    record::mark_undone(&mut set, live, &after);
+    // It is the one that was looked at that is put back.
+    set.metadata.resource_version = live.resource_version();
+    tracing::warn!(stateful_set = set.name_any(), "was changed by somebody else and is put back");
+    api.patch(&set.name_any(), &parameters, &Patch::Apply(&set)).await.map(drop)
 }
 
 /// Lets disks grow. What came of it is told in sentences.
