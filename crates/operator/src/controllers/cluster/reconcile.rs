@@ -299,14 +299,11 @@ impl Pass<'_> {
         // By what agents said a moment ago: one that has waited for long may have started Kafka since.
         let is_fresh = self::now_ms().saturating_sub(now_ms) < SAID_MAX_MS;
         let dead: Vec<NodeId> = seen.dead().filter(|_| is_fresh).collect();
-        let done = [
-            actor.fence(&dead).await,
-            actor.act(&step.actions, &mut step.progress, now_ms).await,
-            actor.reload_listeners().await,
-        ];
+        let mut failed: Vec<ActError> = actor.fence(&dead).await.err().into_iter().collect();
+        failed.extend(actor.act(&step.actions, &mut step.progress, now_ms).await);
+        failed.extend(actor.reload_listeners().await.err());
         let raised = super::metadata_version::raise(context, validated, seen, plan).await;
-        let failed = done.into_iter().filter_map(Result::err);
-        failed.map(|error: ActError| error.to_string()).chain(raised).collect()
+        failed.iter().map(ToString::to_string).chain(raised).collect()
     }
 }
 
