@@ -7,7 +7,9 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use klamm_crd::{Conditions as _, KafkaCluster, KafkaClusterStatus, KafkaNodePool};
+use klamm_crd::{
+    Conditions as _, KafkaCluster, KafkaClusterStatus, KafkaNodePool, KafkaNodePoolStatus,
+};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PropagationPolicy};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
@@ -147,7 +149,7 @@ pub async fn pools(
         let generation = pool.metadata.generation;
         status.conditions.set("Accepted", true, "Accepted", message, generation, now());
         if status != before {
-            patch_pool(context, pool, json!({ "status": status })).await?;
+            patch_pool(context, pool, &status).await?;
         }
     }
     Ok(())
@@ -170,7 +172,7 @@ pub async fn pools_refused(
         status.observed_generation = generation;
         status.conditions.set("Accepted", false, "Invalid", &all.join("; "), generation, now());
         if status != before {
-            patch_pool(context, pool, json!({ "status": status })).await?;
+            patch_pool(context, pool, &status).await?;
         }
     }
     Ok(())
@@ -179,12 +181,18 @@ pub async fn pools_refused(
 async fn patch_pool(
     context: &Context,
     pool: &KafkaNodePool,
-    patch: serde_json::Value,
+    status: &KafkaNodePoolStatus,
 ) -> Result<(), kube::Error> {
     let namespace = pool.namespace().unwrap_or_default();
     let api: Api<KafkaNodePool> = Api::namespaced(context.client.clone(), &namespace);
     let parameters = PatchParams::default();
-    api.patch_status(&pool.name_any(), &parameters, &Patch::Merge(patch)).await.map(drop)
+    let patch = Patch::Merge(pool_patch(pool, status));
+    api.patch_status(&pool.name_any(), &parameters, &patch).await.map(drop)
+}
+
+/// It names the version that was looked at: of two who give out ids, one does.
+fn pool_patch(pool: &KafkaNodePool, status: &KafkaNodePoolStatus) -> serde_json::Value {
+    json!({ "metadata": { "resourceVersion": pool.metadata.resource_version }, "status": status })
 }
 
 fn selector(there: &Dereferenced, pool: &KafkaNodePool) -> String {
@@ -215,4 +223,19 @@ pub async fn status(
 
 fn now() -> Time {
     Time(Timestamp::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_given_out_over_the_version_that_was_looked_at() {
+        let mut pool = KafkaNodePool::default();
+        pool.metadata.resource_version = Some("7".into());
+        let status = KafkaNodePoolStatus { node_ids: vec![1, 2], ..KafkaNodePoolStatus::default() };
+        let patch = pool_patch(&pool, &status);
+        assert_eq!(patch["metadata"]["resourceVersion"], "7");
+        assert_eq!(patch["status"]["nodeIds"], json!([1, 2]));
+    }
 }
