@@ -21,6 +21,7 @@ pub mod metadata_version;
 pub mod names;
 pub mod node;
 pub mod quantity;
+pub mod racks;
 pub mod reconcile;
 mod run;
 pub mod setup;

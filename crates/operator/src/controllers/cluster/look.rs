@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Node as Machine, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use klamm_agent::protocol::{Phase, State};
-use kube::api::Api;
-use kube::{Client, ResourceExt};
+use kube::ResourceExt;
 
 use super::node::NodeFacts;
 use super::{Names, names, setup};
@@ -128,29 +127,6 @@ pub fn loaded(pod: Option<&Pod>, agent: Option<&State>) -> Loaded {
             if running { Loaded::Unknown } else { Loaded::Down }
         }
     }
-}
-
-/// Labels of the machines that pods are on: the failure domain of each node.
-pub async fn racks(
-    client: &Client,
-    label: Option<&str>,
-    pods: &[Pod],
-) -> Result<BTreeMap<NodeId, String>, kube::Error> {
-    let Some(label) = label else { return Ok(BTreeMap::new()) };
-    let api: Api<Machine> = Api::all(client.clone());
-    let mut machines: BTreeMap<String, Option<String>> = BTreeMap::new();
-    let mut racks = BTreeMap::new();
-    for (id, pod) in by_id(pods) {
-        let machine = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-        let Some(machine) = machine else { continue };
-        if !machines.contains_key(&machine) {
-            let found = api.get_metadata_opt(&machine).await?;
-            let rack = found.and_then(|found| found.labels().get(label).cloned());
-            machines.insert(machine.clone(), rack);
-        }
-        racks.extend(machines[&machine].clone().map(|rack| (id, rack)));
-    }
-    Ok(racks)
 }
 
 /// Asks Kafka: brokers for everything, and controllers for the quorum if no broker answers. `before` is what was last known.

@@ -21,6 +21,7 @@ use kube::runtime::controller::Action as Again;
 use super::act::{ActError, Actor};
 use super::certificates::{self, Certificates, CertificatesError, Holder, OwnLeaf};
 use super::look::{self, Pools, Seen};
+use super::racks::Racks;
 use super::setup::{self, Verdict};
 use super::status::{self, Told};
 use super::strangers::{self, Stranger};
@@ -86,6 +87,7 @@ pub struct Memory {
     identity: String,
     metadata: Option<Metadata>,
     settling: Settling,
+    racks: Racks,
 }
 
 /// One pass.
@@ -153,8 +155,8 @@ impl Pass<'_> {
         }
         let verdicts = self.apply(manifests, &live).await?;
         let grown = write::growth(context, there, validated).await?;
-        let racks =
-            look::racks(&context.client, validated.rack_label.as_deref(), &there.pods).await?;
+        let rack_label = validated.rack_label.as_deref();
+        let racks = memory.racks.of(&context.client, rack_label, &there.pods, now_ms).await?;
         let mut seen = look::nodes(names, &live, &there.pods, &pools, &asked, &racks, now_ms);
         look::kafka(&context.kafka, names, memory.metadata.as_ref(), &mut seen).await;
         if let Some(metadata) = seen.observed.metadata.as_mut().filter(|_| seen.partitions_known) {
