@@ -72,8 +72,8 @@ pub struct Certificates {
     pub warnings: Vec<String>,
     /// How the operator is known to the cluster; none while there is no authority.
     pub identity: Option<Identity>,
-    /// When to look again, in seconds since 1970, if nothing else happens.
-    pub next_check_s: u64,
+    /// When those of authorities and nodes end, in seconds since 1970, by their Secrets.
+    pub ends: BTreeMap<String, i64>,
 }
 
 /// How the operator is known to a cluster.
@@ -139,8 +139,25 @@ pub async fn settle(
         cut_off: cut_off.map(|(id, _)| *id).collect(),
         warnings,
         identity: identity(&decision, names, own, now_s)?,
-        next_check_s: decision.next_check_s,
+        ends: ends(&decision, names, holders),
     })
+}
+
+fn ends(
+    decision: &ca::Decision,
+    names: &Names,
+    holders: &BTreeMap<NodeId, Holder>,
+) -> BTreeMap<String, i64> {
+    let authorities =
+        [(ca::Role::Internal, &decision.internal), (ca::Role::Clients, &decision.clients)];
+    let authorities = authorities.map(|(role, status)| (What::Authority(role), &status.expiry));
+    let nodes = decision.nodes.iter().map(|(id, node)| (What::Node(*id), &node.expiry));
+    let all = authorities.into_iter().chain(nodes);
+    all.filter_map(|(what, expiry)| {
+        let end = i64::try_from(expiry.as_ref()?.not_after_s).ok()?;
+        Some((secret_name(names, holders, what), end))
+    })
+    .collect()
 }
 
 /// Secrets that are about to be made are not there already: with other labels nobody saw them.

@@ -88,6 +88,27 @@ pub struct Memory {
     metadata: Option<Metadata>,
     settling: Settling,
     racks: Racks,
+    /// Certificates that are counted, by their Secrets, and when they end.
+    ends: BTreeMap<String, i64>,
+}
+
+impl Memory {
+    /// These certificates there are, and no other ones any more.
+    fn count(
+        &mut self,
+        context: &Context,
+        namespace: &str,
+        cluster: &str,
+        ends: BTreeMap<String, i64>,
+    ) {
+        for gone in self.ends.keys().filter(|name| !ends.contains_key(*name)) {
+            context.metrics.certificate(namespace, cluster, gone, None);
+        }
+        for (name, end) in &ends {
+            context.metrics.certificate(namespace, cluster, name, Some(*end));
+        }
+        self.ends = ends;
+    }
 }
 
 /// One pass.
@@ -100,14 +121,13 @@ pub async fn reconcile(
     name: &str,
     memory: &mut Memory,
 ) -> Result<(Again, Outcome), ReconcileError> {
-    let Some(there) = dereference::dereference(context, namespace, name).await? else {
+    let there = dereference::dereference(context, namespace, name).await?;
+    let there = there.filter(|there| there.cluster.metadata.deletion_timestamp.is_none());
+    let Some(there) = there else {
         context.kafka.remove(namespace, name);
+        memory.count(context, namespace, name, BTreeMap::new());
         return Ok((Again::await_change(), Outcome::Fine));
     };
-    if there.cluster.metadata.deletion_timestamp.is_some() {
-        context.kafka.remove(namespace, name);
-        return Ok((Again::await_change(), Outcome::Fine));
-    }
     if there.cluster.spec.paused {
         refuse(context, &there, "Paused", "spec.paused is true").await?;
         return Ok((Again::await_change(), Outcome::Fine));
@@ -193,6 +213,7 @@ impl Pass<'_> {
             CertificatesError::NamesTaken(strangers) => ReconcileError::NamesTaken(strangers),
             error => error.into(),
         })?;
+        memory.count(context, &names.namespace, &names.cluster, certificates.ends.clone());
         if let Some(identity) = &certificates.identity {
             if memory.identity != identity.version {
                 memory.agents = Some(Agents::new(identity.tls.clone()));
