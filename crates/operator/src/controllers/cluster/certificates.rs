@@ -1,6 +1,6 @@
 //! A cluster's certificates: read from its Secrets, renewed, written back, and used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::ByteString;
@@ -44,6 +44,9 @@ pub enum CertificatesError {
     /// In the spec.
     #[error("spec.certificates: {0}")]
     Policy(#[from] ca::InvalidPolicy),
+    /// Nothing says any more whom running nodes trust.
+    #[error("{0}")]
+    Missing(String),
     /// Secrets of the cluster's names are somebody else's.
     #[error("certificates: names of Secrets are taken")]
     NamesTaken(Vec<Stranger>),
@@ -66,8 +69,8 @@ pub struct Holder {
 pub struct Certificates {
     /// Names the content of each node's Secret.
     pub fingerprints: BTreeMap<NodeId, String>,
-    /// Running nodes that nobody accepts any more.
-    pub cut_off: Vec<NodeId>,
+    /// Running nodes whose certificate was over before they loaded another one: nobody accepts them.
+    pub cut_off: BTreeSet<NodeId>,
     /// What somebody should know.
     pub warnings: Vec<String>,
     /// How the operator is known to the cluster; none while there is no authority.
@@ -120,6 +123,9 @@ pub async fn settle(
     let clients = read.get(ca::Role::Clients.secret(&names.cluster).as_str());
     let users_behind = users::behind(context, names, clients, now_s).await;
     let decision = decide(cluster, names, holders, &read, users_behind, now_s)?;
+    if let Some(missing) = decision.messages.iter().find(|m| m.reason == ca::MISSING) {
+        return Err(CertificatesError::Missing(missing.text.clone()));
+    }
     free(context, names, holders, &decision).await?;
     for write in &decision.writes {
         let name = secret_name(names, holders, write.what);
@@ -262,11 +268,14 @@ fn identity(
     let trusted: String = decision.trusted.iter().map(ca::Certificate::to_pem).collect();
     let (chain, key) = (leaf.chain_pem(), leaf.key_pem());
     let unusable = |error: &dyn std::fmt::Display| CertificatesError::Unusable(error.to_string());
-    let certificate = ClientCertificate { chain: &chain, key: &key };
+    // Agents trust whom their mounted Secret says at once; Kafka has to be told to load it, by somebody whom it trusts.
+    let lent = decision.lent.as_ref().map(|lent| (&lent.chain, &lent.key));
+    let (chain_for_kafka, key_for_kafka) = lent.unwrap_or((&chain, &key));
+    let certificate = ClientCertificate { chain: chain_for_kafka, key: key_for_kafka };
     let tls = Tls::new(trusted.as_bytes(), Some(&certificate)).map_err(|error| unusable(&error))?;
     let config =
         client_config(trusted.as_bytes(), &chain, &key).map_err(|error| unusable(&error))?;
-    let version = crate::model::Fingerprint::of(&(trusted, &chain)).to_string();
+    let version = crate::model::Fingerprint::of(&(trusted, &chain, chain_for_kafka)).to_string();
     Ok(Some(Identity {
         security: Security::default().with_tls(tls),
         tls: Arc::new(config),

@@ -25,8 +25,6 @@ pub struct Seen {
     pub nodes: BTreeMap<NodeId, NodeFacts>,
     /// Partitions are known, from now or from before.
     pub partitions_known: bool,
-    /// Kafka's words, if it did not answer.
-    pub silent: Option<String>,
     /// Brokers that told what was set for them while they ran.
     pub told: BTreeSet<NodeId>,
     /// Brokers that Kafka takes to be in service.
@@ -47,12 +45,24 @@ impl Seen {
         self.in_service.iter().filter(waits).copied()
     }
 
+    /// Nodes whose processes nobody accepts any more.
+    pub fn cut_off(&mut self, nodes: &BTreeSet<NodeId>) {
+        for (id, node) in &mut self.observed.nodes {
+            node.is_cut_off = nodes.contains(id);
+        }
+        for (id, facts) in &mut self.nodes {
+            facts.is_cut_off = nodes.contains(id);
+        }
+    }
+
     /// What nobody told of counts as it should be: a node that cannot be asked is not restarted for what it might not have.
     pub fn assume(&mut self, desired: &Desired) {
         for (id, node) in &mut self.observed.nodes {
             let Some(wanted) = desired.wanted(*id) else { continue };
             let agent = self.nodes.get(id).and_then(|facts| facts.agent.as_ref());
-            if agent.and_then(|agent| agent.certificate.started.as_ref()).is_none() {
+            let started = agent.and_then(|agent| agent.certificate.started.as_ref());
+            // Without an authority there is no other certificate that it could have.
+            if started.is_none() || wanted.setup.certificate.is_empty() {
                 node.running.certificate.clone_from(&wanted.setup.certificate);
             }
             let serves = matches!(node.pod.state, PodState::Ready | PodState::Unresponsive);
@@ -156,7 +166,7 @@ pub async fn kafka(
         }
         Err(error) => error,
     };
-    seen.silent = Some(error.to_string());
+    tracing::debug!(cluster = names.cluster, %error, "no broker answers");
     drop(admin);
     let Ok(mut admin) = connections.controllers(&names.namespace, &names.cluster) else { return };
     match admin.describe_quorum().await {
@@ -194,6 +204,7 @@ pub fn nodes(
             pod: observe::pod::observed(pod, agent, now_ms),
             running,
             disk: observe::pod::disk(agent),
+            is_cut_off: false,
         };
         let stores = node.running.config.iter();
         let stores = stores.filter(|(key, _)| is_store(key));
@@ -208,6 +219,7 @@ pub fn nodes(
             rack: racks.get(id).cloned(),
             stores: stores.map(|(key, value)| (key.clone(), value.clone())).collect(),
             state: node.pod.state.clone(),
+            is_cut_off: false,
         };
         seen.observed.nodes.insert(*id, node);
         seen.nodes.insert(*id, facts);

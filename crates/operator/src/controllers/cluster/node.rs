@@ -30,11 +30,17 @@ pub struct NodeFacts {
     pub stores: BTreeMap<String, String>,
     /// What its pod does.
     pub state: PodState,
+    /// Nobody accepts its certificate any more.
+    pub is_cut_off: bool,
 }
 
 impl NodeFacts {
     /// Somebody may miss it.
     pub fn serves(&self) -> bool {
-        matches!(self.state, PodState::Ready | PodState::Unresponsive | PodState::Recovering { .. })
+        match self.state {
+            PodState::Ready | PodState::Recovering { .. } => true,
+            PodState::Unresponsive => !self.is_cut_off,
+            _ => false,
+        }
     }
 }

@@ -28,6 +28,7 @@ use super::strangers::{self, Stranger};
 use super::{Dereferenced, Manifests, Validated, build, dereference, validate, write};
 use crate::agents::Agents;
 use crate::apply::words;
+use crate::ca;
 use crate::context::Context;
 use crate::kafka::Target;
 use crate::metrics::Outcome;
@@ -141,13 +142,17 @@ pub async fn reconcile(
         }
     };
     let pass = Pass { context, there: &there, validated: &validated, now_ms: now_ms() };
-    match pass.run(memory).await {
-        Err(taken @ ReconcileError::NamesTaken(_)) => {
-            refuse(context, &there, "NameTaken", &taken.to_string()).await?;
-            Ok((Again::requeue(LATER), Outcome::Refused))
-        }
-        done => Ok((done?, Outcome::Fine)),
-    }
+    let error = match pass.run(memory).await {
+        Ok(again) => return Ok((again, Outcome::Fine)),
+        Err(error) => error,
+    };
+    let reason = match &error {
+        ReconcileError::NamesTaken(_) => "NameTaken",
+        ReconcileError::Certificates(CertificatesError::Missing(_)) => ca::MISSING,
+        _ => return Err(error),
+    };
+    refuse(context, &there, reason, &error.to_string()).await?;
+    Ok((Again::requeue(LATER), Outcome::Refused))
 }
 
 struct Pass<'a> {
@@ -188,6 +193,7 @@ impl Pass<'_> {
         warnings.extend(certificates.warnings.iter().cloned());
         warnings.extend(grown);
         seen.assume(&desired);
+        seen.cut_off(&certificates.cut_off);
         self.decide(memory, desired, seen, &pools, warnings).await
     }
 
