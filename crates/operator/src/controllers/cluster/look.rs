@@ -232,3 +232,44 @@ fn is_store(key: &str) -> bool {
     let store = key.ends_with("ssl.keystore.location") || key.ends_with("ssl.truststore.location");
     store && key.starts_with("listener.name.") && !key.starts_with("listener.name.controller.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Setup, Wanted};
+
+    /// A node whose agent says what its process has loaded.
+    fn seen(loaded: &str) -> Seen {
+        let state = serde_json::json!({
+            "protocol": 1, "node_id": 0, "phase": "starting", "phase_since_ms": 0, "disk": "unknown",
+            "certificate": { "started": loaded, "mounted": loaded }, "volumes": [],
+        });
+        let agent: State = serde_json::from_value(state).unwrap();
+        let facts = NodeFacts { agent: Some(agent), ..NodeFacts::default() };
+        let mut seen = Seen { nodes: [(NodeId(0), facts)].into(), ..Seen::default() };
+        let running = Setup { certificate: loaded.into(), ..Setup::default() };
+        seen.observed.nodes.insert(NodeId(0), Node { running, ..Node::default() });
+        seen
+    }
+
+    #[test]
+    fn node_is_given_another_certificate_only_where_there_is_one() {
+        for (wanted, counts_as) in [("new", "old"), ("", "")] {
+            let setup = Setup { certificate: wanted.into(), ..Setup::default() };
+            let wanted = Wanted { roles: crate::model::Roles::BROKER, setup };
+            let desired = Desired { nodes: [(NodeId(0), wanted)].into(), ..Desired::default() };
+            let mut seen = seen("old");
+            seen.assume(&desired);
+            assert_eq!(seen.observed.nodes[&NodeId(0)].running.certificate, counts_as);
+        }
+    }
+
+    #[test]
+    fn decisions_and_deeds_know_who_is_cut_off() {
+        let mut seen = seen("old");
+        seen.cut_off(&BTreeSet::from([NodeId(0)]));
+        assert!(seen.observed.nodes[&NodeId(0)].is_cut_off && seen.nodes[&NodeId(0)].is_cut_off);
+        seen.cut_off(&BTreeSet::new());
+        assert!(!seen.observed.nodes[&NodeId(0)].is_cut_off && !seen.nodes[&NodeId(0)].is_cut_off);
+    }
+}

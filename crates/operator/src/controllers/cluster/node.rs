@@ -44,3 +44,18 @@ impl NodeFacts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_that_nobody_accepts_is_missed_by_nobody_once_it_does_not_answer() {
+        let facts =
+            |state, is_cut_off| NodeFacts { state, is_cut_off, ..NodeFacts::default() }.serves();
+        assert!(facts(PodState::Unresponsive, false));
+        assert!(!facts(PodState::Unresponsive, true));
+        assert!(facts(PodState::Ready, true));
+        assert!(!facts(PodState::Starting, false));
+    }
+}
