@@ -40,6 +40,13 @@ impl Readiness {
         Self { endpoints: endpoints.collect(), node_id: config.node_id }
     }
 
+    /// Asks over new connections the next time: those that are there were made with another certificate, and with another one of Kafka's.
+    pub fn hang_up(&mut self) {
+        for endpoint in &mut self.endpoints {
+            endpoint.client = None;
+        }
+    }
+
     /// Asks.
     ///
     /// # Errors

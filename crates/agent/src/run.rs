@@ -85,6 +85,7 @@ fn bind(given: Option<SocketAddr>) -> Result<Listener, String> {
 async fn watch(shared: Arc<Shared>) {
     let mut readiness = Readiness::new(&shared.config);
     let mut pause = ASK_WHILE_STARTING;
+    let mut with = None;
     loop {
         tokio::time::sleep(pause).await;
         let (runs, was_ready) = shared.life(|life, _| (life.is_running(), life.was_ready()));
@@ -93,7 +94,14 @@ async fn watch(shared: Arc<Shared>) {
             continue;
         }
         let asked = match shared.tls() {
-            Some(tls) => readiness.check(&tls.kafka).await,
+            Some(tls) => {
+                // A connection that is kept says nothing of those that others cannot make any more.
+                if !with.as_ref().is_some_and(|with| Arc::ptr_eq(with, &tls.server)) {
+                    readiness.hang_up();
+                    with = Some(tls.server.clone());
+                }
+                readiness.check(&tls.kafka).await
+            }
             None => Err("there is no certificate to ask with".into()),
         };
         let health = if asked.is_ok() { Health::Ready } else { Health::NotReady };

@@ -20,6 +20,7 @@ pub(crate) fn node(id: u32, roles: Roles) -> Node {
         pod: Pod { uid: format!("pod-{id}"), state: PodState::Ready, since_ms: 0 },
         running: Setup { revision: "1".into(), ..Setup::default() },
         disk: Disk::Formatted(directory(u128::from(id) + 1)),
+        is_cut_off: false,
     }
 }
 

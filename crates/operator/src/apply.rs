@@ -111,9 +111,21 @@ impl Applier {
         Ok(true)
     }
 
+    /// An object of this name was applied here a moment ago: it is nobody else's.
+    pub fn is_fresh(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        let key = Key { kind: kind.into(), namespace: namespace.into(), name: name.into() };
+        self.applied().get(&key).is_some_and(|before| before.at.elapsed() < REPEAT)
+    }
+
     /// Applies an object anew the next time, whatever was applied before: it is gone.
     pub fn forget<K: Resource<DynamicType = ()>>(&self, object: &K) {
         self.applied().remove(&key(object));
+    }
+
+    /// The same, for an object of this name: something became of it.
+    pub fn forget_named(&self, kind: &str, namespace: &str, name: &str) {
+        let key = Key { kind: kind.into(), namespace: namespace.into(), name: name.into() };
+        self.applied().remove(&key);
     }
 
     /// Deletes objects of a kind with these labels whose name is not to be there.
@@ -191,5 +203,25 @@ fn key<K: Resource<DynamicType = ()>>(object: &K) -> Key {
         kind: K::kind(&()).into_owned(),
         namespace: object.meta().namespace.clone().unwrap_or_default(),
         name: object.meta().name.clone().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_something_became_of_is_applied_at_once() {
+        let nowhere = kube::Config::new("http://127.0.0.1:9".parse().unwrap());
+        let applier = Applier::new(Client::try_from(nowhere).unwrap());
+        let content = Fingerprint::of(&"content");
+        let key =
+            |name: &str| Key { kind: "Service".into(), namespace: "n".into(), name: name.into() };
+        applier.remember(key("a"), content.clone());
+        applier.remember(key("b"), content.clone());
+        assert!(applier.is_applied(&key("a"), &content) && applier.is_fresh("Service", "n", "a"));
+        applier.forget_named("Service", "n", "a");
+        assert!(!applier.is_applied(&key("a"), &content) && !applier.is_fresh("Service", "n", "a"));
+        assert!(applier.is_applied(&key("b"), &content));
     }
 }

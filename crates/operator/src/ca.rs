@@ -45,9 +45,9 @@ pub use error::CaError;
 pub use given::Source;
 pub use key::{Keys, PrivateKey, SystemKeys};
 pub use leaf::{Leaf, Request, Signer, Why};
-pub use message::{Message, Severity};
+pub use message::{MISSING, Message, Severity};
 pub use names::{NodeAddress, Subject};
-pub use node::{Loaded, NodeCertificate, NodeState, fingerprint};
+pub use node::{Lent, Loaded, NodeCertificate, NodeState, fingerprint};
 pub use policy::{Expiry, InvalidPolicy, Lifetime, Policy};
 pub use renew::{
     Asked, AuthorityStatus, Decision, Existing, Wanted, What, Write, renew, users_signer,

@@ -81,14 +81,47 @@ fn connect() -> impl Strategy<Value = Packet> {
     )
 }
 
-fn any_packet() -> impl Strategy<Value = Packet> {
-    // Each packet allows its own reasons.
-    let or = |failure| prop_oneof![Just(Reason::Success), Just(failure)];
-    let reason = move || or(Reason::QuotaExceeded);
-    let ack = move || (1_u16.., reason(), ack_properties());
-    let late = move || (1_u16.., or(Reason::PacketIdentifierNotFound), ack_properties());
+/// Each packet allows its own reasons.
+fn or(failure: Reason) -> impl Strategy<Value = Reason> {
+    prop_oneof![Just(Reason::Success), Just(failure)]
+}
+
+fn reason() -> impl Strategy<Value = Reason> {
+    or(Reason::QuotaExceeded)
+}
+
+fn publish() -> impl Strategy<Value = Packet> {
+    (any::<(bool, bool)>(), qos(), utf8(), 1_u16.., publish_properties(), bytes()).prop_map(
+        |((dup, retain), qos, topic, id, properties, payload)| {
+            Packet::Publish(Publish {
+                dup: dup && qos > QoS::AtMostOnce,
+                qos,
+                retain,
+                topic,
+                packet_id: (qos > QoS::AtMostOnce).then_some(id),
+                properties,
+                payload,
+            })
+        },
+    )
+}
+
+/// One of the four that acknowledge.
+fn ack() -> impl Strategy<Value = Packet> {
     let make = |(packet_id, reason, properties)| Ack { packet_id, reason, properties };
-    let filter = (utf8(), qos(), any::<(bool, bool)>(), 0..3).prop_map(
+    let first = move || (1_u16.., reason(), ack_properties()).prop_map(make);
+    let late =
+        move || (1_u16.., or(Reason::PacketIdentifierNotFound), ack_properties()).prop_map(make);
+    prop_oneof![
+        first().prop_map(Packet::Puback),
+        first().prop_map(Packet::Pubrec),
+        late().prop_map(Packet::Pubrel),
+        late().prop_map(Packet::Pubcomp),
+    ]
+}
+
+fn filter() -> impl Strategy<Value = SubscribeFilter> {
+    (utf8(), qos(), any::<(bool, bool)>(), 0..3).prop_map(
         |(text, qos, (no_local, retain_as_published), handling)| SubscribeFilter {
             filter: TopicFilter::new(text).unwrap(),
             qos,
@@ -100,59 +133,56 @@ fn any_packet() -> impl Strategy<Value = Packet> {
                 RetainHandling::DoNotSend,
             ][handling as usize],
         },
-    );
-    let publish = (any::<(bool, bool)>(), qos(), utf8(), 1_u16.., publish_properties(), bytes())
-        .prop_map(|((dup, retain), qos, topic, id, properties, payload)| Publish {
-            dup: dup && qos > QoS::AtMostOnce,
-            qos,
-            retain,
-            topic,
-            packet_id: (qos > QoS::AtMostOnce).then_some(id),
-            properties,
-            payload,
-        });
+    )
+}
+
+/// Subscribing, unsubscribing, and the answers.
+fn subscription() -> impl Strategy<Value = Packet> {
+    use proptest::collection::vec;
     prop_oneof![
-        connect(),
-        publish.prop_map(Packet::Publish),
-        ack().prop_map(move |a| Packet::Puback(make(a))),
-        ack().prop_map(move |a| Packet::Pubrec(make(a))),
-        late().prop_map(move |a| Packet::Pubrel(make(a))),
-        late().prop_map(move |a| Packet::Pubcomp(make(a))),
-        (1_u16.., proptest::collection::vec(filter, 1..4)).prop_map(|(packet_id, filters)| {
+        (1_u16.., vec(filter(), 1..4)).prop_map(|(packet_id, filters)| {
             let properties = Properties::default();
             Packet::Subscribe(Subscribe { packet_id, properties, filters })
         }),
-        (1_u16.., ack_properties(), proptest::collection::vec(reason(), 1..4)).prop_map(
-            |(packet_id, properties, reasons)| Packet::Suback(Suback {
-                packet_id,
-                properties,
-                reasons
-            })
+        (1_u16.., ack_properties(), vec(reason(), 1..4)).prop_map(
+            |(packet_id, properties, reasons)| {
+                Packet::Suback(Suback { packet_id, properties, reasons })
+            }
         ),
-        (1_u16.., ack_properties(), proptest::collection::vec(or(Reason::NotAuthorized), 1..4))
-            .prop_map(|(packet_id, properties, reasons)| Packet::Unsuback(Unsuback {
-                packet_id,
-                properties,
-                reasons
-            })),
-        (1_u16.., proptest::collection::vec(utf8(), 1..4)).prop_map(|(packet_id, filters)| {
+        (1_u16.., vec(utf8(), 1..4)).prop_map(|(packet_id, filters)| {
             let filters = filters.into_iter().map(|f| TopicFilter::new(f).unwrap()).collect();
-            Packet::Unsubscribe(Unsubscribe {
-                packet_id,
-                properties: Properties::default(),
-                filters,
-            })
+            let properties = Properties::default();
+            Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters })
         }),
-        (reason(), ack_properties())
-            .prop_map(|(reason, properties)| Packet::Disconnect(Disconnect { reason, properties })),
-        (any::<bool>(), reason()).prop_map(|(session_present, reason)| {
-            let mut properties = Properties::default();
-            properties.fields_mut().maximum_qos = Some(session_present);
-            properties.fields_mut().server_keep_alive = Some(9);
-            Packet::Connack(Connack { session_present, reason, properties })
-        }),
-        Just(Packet::Pingreq),
-        Just(Packet::Pingresp),
+        (1_u16.., ack_properties(), vec(or(Reason::NotAuthorized), 1..4)).prop_map(
+            |(packet_id, properties, reasons)| {
+                Packet::Unsuback(Unsuback { packet_id, properties, reasons })
+            }
+        ),
+    ]
+}
+
+fn connack() -> impl Strategy<Value = Packet> {
+    (any::<bool>(), reason()).prop_map(|(session_present, reason)| {
+        let mut properties = Properties::default();
+        properties.fields_mut().maximum_qos = Some(session_present);
+        properties.fields_mut().server_keep_alive = Some(9);
+        Packet::Connack(Connack { session_present, reason, properties })
+    })
+}
+
+fn any_packet() -> impl Strategy<Value = Packet> {
+    let disconnect = (reason(), ack_properties())
+        .prop_map(|(reason, properties)| Packet::Disconnect(Disconnect { reason, properties }));
+    prop_oneof![
+        1 => connect(),
+        1 => publish(),
+        4 => ack(),
+        4 => subscription(),
+        1 => disconnect,
+        1 => connack(),
+        1 => Just(Packet::Pingreq),
+        1 => Just(Packet::Pingresp),
     ]
 }
 

@@ -17,6 +17,17 @@ pub struct Node {
     pub running: Setup,
     /// The disk of its metadata log, as its agent reports it.
     pub disk: Disk,
+    /// Its process runs with a certificate that was over before it loaded another one. Connections that it has may go on; nobody accepts a new
+    /// one, and none of its own is accepted.
+    #[serde(default)]
+    pub is_cut_off: bool,
+}
+
+impl Node {
+    /// It is cut off, and nothing is left of the connections that it had: only a restart helps, and takes nothing from anybody.
+    pub fn answers_nobody(&self) -> bool {
+        self.is_cut_off && self.pod.state == PodState::Unresponsive
+    }
 }
 
 /// `process.roles`.

@@ -17,8 +17,9 @@ pub(super) fn obstacles(
         return Vec::new();
     }
     if observed.led_quorum().is_none() {
-        // What Kafka told before is old, and a broker may still serve. One that never came up does not.
-        let may_serve = node.pod.state != PodState::Starting;
+        // What Kafka told before is old, and a broker may still serve. One that never came up does not, nor does one that nobody accepts:
+        // where all of them are, waiting for a leader would be waiting for ever.
+        let may_serve = node.pod.state != PodState::Starting && !node.answers_nobody();
         return may_serve.then_some(Obstacle::NoLeader).into_iter().collect();
     }
     let mut obstacles = partitions(id, observed, gone);
@@ -161,6 +162,11 @@ mod tests {
         assert_eq!(check(&cluster, 0, &[]), [Obstacle::NoLeader]);
         cluster.nodes.get_mut(&NodeId(0)).unwrap().pod.state = PodState::Unresponsive;
         assert_eq!(check(&cluster, 0, &[]), [Obstacle::NoLeader]);
+        // Its connections go on for as long as it is ready.
+        cluster.nodes.get_mut(&NodeId(1)).unwrap().is_cut_off = true;
+        assert_eq!(check(&cluster, 1, &[]), [Obstacle::NoLeader]);
+        cluster.nodes.get_mut(&NodeId(1)).unwrap().pod.state = PodState::Unresponsive;
+        assert_eq!(check(&cluster, 1, &[]), []);
         cluster.nodes.get_mut(&NodeId(0)).unwrap().pod.state = PodState::Starting;
         assert_eq!(check(&cluster, 0, &[]), []);
     }

@@ -84,7 +84,7 @@ fn is_down(situation: &Situation<'_>, progress: &Progress, id: NodeId, node: &No
             let worked = progress.worked.get(&id) == Some(&Fingerprint::of(&node.running));
             so_far_ms >= situation.policy.no_progress_timeout_ms && !worked
         }
-        PodState::Unresponsive => is_silent(situation, node),
+        PodState::Unresponsive => is_silent(situation, node) || node.answers_nobody(),
         _ => false,
     }
 }

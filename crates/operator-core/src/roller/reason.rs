@@ -24,6 +24,8 @@ pub enum Reason {
     Manual,
     /// It runs and does not answer.
     Stuck,
+    /// Its certificate was over, so it answers nobody.
+    CertificateOver,
 }
 
 impl fmt::Display for Reason {
@@ -36,6 +38,7 @@ impl fmt::Display for Reason {
             Self::Resources => f.write_str("resources"),
             Self::Manual => f.write_str("asked for"),
             Self::Stuck => f.write_str("does not answer"),
+            Self::CertificateOver => f.write_str("its certificate was over"),
         }
     }
 }
@@ -71,6 +74,9 @@ pub(super) fn reasons(
     }
     if is_silent(situation, node) {
         reasons.push(Reason::Stuck);
+    }
+    if node.answers_nobody() {
+        reasons.push(Reason::CertificateOver);
     }
     reasons
 }

@@ -380,3 +380,30 @@ fn progress_survives_as_json() {
     let json = serde_json::to_string(&roll.progress).unwrap();
     assert_eq!(serde_json::from_str::<Progress>(&json).unwrap(), roll.progress);
 }
+
+#[test]
+fn nodes_that_nobody_accepts_any_more_are_restarted_all_at_once() {
+    let mut roll = Roll::new(brokers(3));
+    roll.policy.rollout = Rollout::Window(Vec::new());
+    roll.observed.metadata = None;
+    for node in roll.observed.nodes.values_mut() {
+        node.is_cut_off = true;
+    }
+    assert_eq!(roll.restarted(), []);
+    for id in 0..3 {
+        roll.set(id, PodState::Unresponsive);
+    }
+    for wanted in roll.desired.nodes.values_mut() {
+        wanted.setup.certificate = "new".to_owned();
+    }
+    let told = roll.plan().to_string();
+    assert!(told.contains("its certificate was over"), "{told}");
+    assert_eq!(roll.restarted(), ids(&[0, 1, 2]));
+    // Without it they are waited for: somebody may still be served.
+    let mut roll = Roll::new(brokers(3));
+    roll.observed.metadata = None;
+    for id in 0..3 {
+        roll.set(id, PodState::Unresponsive);
+    }
+    assert_eq!(roll.restarted(), []);
+}

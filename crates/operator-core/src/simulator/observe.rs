@@ -25,6 +25,7 @@ impl World {
                 None => Disk::Empty,
                 Some(disk) => Disk::Formatted(disk.directory),
             },
+            is_cut_off: false,
         }
     }
 

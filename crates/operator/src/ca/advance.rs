@@ -17,6 +17,7 @@
 use std::fmt;
 
 use super::given::Source;
+use super::message::MISSING;
 use super::succession::Succession;
 use super::time::{date, span};
 use super::{Authority, CaError, Certificate, Keys, Message, Policy, Role};
@@ -88,6 +89,8 @@ pub(super) struct Witness {
     pub(super) id: NodeId,
     /// It has loaded (or, when it is down, will load) its Secret as it is now.
     pub(super) loaded: bool,
+    /// A process of it may run.
+    pub(super) runs: bool,
     /// It has no Secret and does not run: it will load what is written now.
     pub(super) blank: bool,
     /// Whom it trusts, of this role, by its Secret.
@@ -146,6 +149,10 @@ impl Advance<'_> {
             return Ok(());
         }
         if succession.current.is_none() && succession.next.is_none() {
+            if self.witnesses.iter().any(|node| node.runs) {
+                self.tell_of_nothing(succession.role);
+                return Ok(());
+            }
             let first = self.make(succession)?;
             succession.generation += 1;
             succession.current = Some(first);
@@ -229,6 +236,15 @@ impl Advance<'_> {
             succession.next = Some(given);
             succession.since_s = self.now_s;
         }
+    }
+
+    /// Nodes run, and nothing is left that says whom they trust: nobody can be made known to them any more.
+    fn tell_of_nothing(&mut self, role: Role) {
+        let (secret, trust) = (role.secret(self.cluster), format!("{}-trust", self.cluster));
+        let text = format!(
+            "Secret '{secret}' is gone, and so are '{trust}' and the nodes' Secrets that it could be made known with; nodes run, and              a new {role} would cut them off: put the Secrets back, or delete the pods of all nodes at once to begin with a new one"
+        );
+        self.messages.push(Message::blocked(MISSING, text));
     }
 
     /// Renewing it is the user's.

@@ -144,6 +144,11 @@ impl Signer {
         &self.authority
     }
 
+    /// Not everybody trusts it yet.
+    pub fn is_provisional(&self) -> bool {
+        self.only_broken
+    }
+
     /// Whether a certificate is there to stay as far as its issuer goes.
     pub fn accepts(&self, certificate: &Certificate) -> bool {
         self.accepts.iter().any(|issuer| certificate.is_issued_by(issuer))

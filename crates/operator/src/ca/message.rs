@@ -1,5 +1,8 @@
 //! What people are told.
 
+/// The reason of a message: nodes run, and nothing is left that says whom they trust.
+pub const MISSING: &str = "AuthorityMissing";
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

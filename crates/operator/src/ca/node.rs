@@ -37,6 +37,21 @@ pub enum Loaded {
     Unknown,
 }
 
+/// A node's certificate and key, as PEM, for the operator's calls of Kafka while nodes do not accept its own.
+#[derive(Clone)]
+pub struct Lent {
+    /// The certificate and those that issued it.
+    pub chain: Vec<u8>,
+    /// The key.
+    pub key: Vec<u8>,
+}
+
+impl std::fmt::Debug for Lent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lent")
+    }
+}
+
 /// What became of a node's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeCertificate {
@@ -103,17 +118,32 @@ impl<'a> NodeView<'a> {
         Witness {
             id: self.node.id,
             loaded: self.has_loaded(),
+            runs: self.node.loaded != Loaded::Down,
             blank: self.node.loaded == Loaded::Down && self.node.secret.is_none(),
             trusts: self.trusts(role).to_vec(),
             presents: leaf.map(|leaf| leaf.certificate().clone()),
         }
     }
 
-    /// It runs with this Secret, and the certificate in it is over.
-    fn is_cut_off(&self, now_s: u64) -> bool {
-        let expired = |leaf: &Leaf| leaf.certificate().is_expired(now_s);
-        let leaf = self.leaf.as_ref().and_then(|leaf| leaf.as_ref().ok());
-        self.node.loaded != Loaded::Down && leaf.is_some_and(expired)
+    /// It runs with what was in its Secret when the certificate in it was over.
+    fn is_cut_off(&self, secret: &Secret) -> bool {
+        let over = secret.annotation(annotation::OVER);
+        matches!(&self.node.loaded, Loaded::Content(loaded) if loaded == over)
+    }
+
+    /// Its certificate, if everybody accepts that although its authority has lost its key.
+    pub(super) fn lent(
+        &self,
+        signer: &Signer,
+        trusted: &[Certificate],
+        now_s: u64,
+    ) -> Option<Lent> {
+        let leaf = self.leaf.as_ref()?.as_ref().ok()?;
+        let certificate = leaf.certificate();
+        let by_another = !certificate.is_issued_by(signer.authority().certificate())
+            && trusted.iter().any(|issuer| certificate.is_issued_by(issuer));
+        let lent = Lent { chain: leaf.chain_pem(), key: leaf.key_pem() };
+        (by_another && !certificate.is_expired(now_s)).then_some(lent)
     }
 }
 
@@ -159,7 +189,7 @@ impl Issuance<'_> {
             fingerprint: certificate.map(|_| fingerprint(&secret)),
             expiry: certificate.map(|certificate| Expiry::of(certificate, self.now_s)),
             issued,
-            is_cut_off: view.is_cut_off(self.now_s),
+            is_cut_off: view.is_cut_off(&secret),
         };
         Ok((secret, outcome, next_check_s))
     }
@@ -177,6 +207,9 @@ impl Issuance<'_> {
         let verdict = signer.verdict(view.leaf.as_ref(), request, self.lifetime, asked, self.now_s);
         let Some(why) = verdict else { return Ok(None) };
         let leaf = signer.authority().issue(request, self.lifetime, self.now_s, keys)?;
+        if let (Why::Expired, Some(there)) = (&why, view.node.secret) {
+            secret.annotate(annotation::OVER, &fingerprint(there));
+        }
         secret.put(key::KEYSTORE, leaf.keystore());
         if !self.asked.is_empty() {
             secret.annotate(annotation::RENEWED_FOR, &self.asked);

@@ -7,8 +7,8 @@ use super::node::{Issuance, NodeView};
 use super::secret::{annotation, key};
 use super::succession::Succession;
 use super::{
-    CaError, Certificate, Expiry, Keys, Message, NodeCertificate, NodeState, Policy, Role, Secret,
-    Signer, Source,
+    CaError, Certificate, Expiry, Keys, Lent, Message, NodeCertificate, NodeState, Policy, Role,
+    Secret, Signer, Source,
 };
 use crate::model::NodeId;
 
@@ -90,6 +90,8 @@ pub struct Decision {
     pub trusted: Vec<Certificate>,
     /// Every node's certificate.
     pub nodes: BTreeMap<NodeId, NodeCertificate>,
+    /// What the operator speaks to Kafka with, instead of a certificate of its own, while not everybody trusts who signs.
+    pub lent: Option<Lent>,
     /// What to tell.
     pub messages: Vec<Message>,
     /// When to decide again, in seconds since 1970, if nothing else happens.
@@ -155,7 +157,9 @@ impl<'a> Renewal<'a> {
         };
         let found = self.found(role, views);
         let secret = self.secret(role);
+        let told = self.messages.len();
         let mut succession = Succession::read(role, secret, &found, self.now_s, &mut self.messages);
+        self.tell_how_to_go_on(role, source, told);
         let witnesses: Vec<_> = views.iter().map(|view| view.witness(role)).collect();
         let advance = Advance {
             cluster: self.existing.cluster,
@@ -170,6 +174,19 @@ impl<'a> Renewal<'a> {
         };
         let phase = advance.run(&mut succession)?;
         Ok((succession, phase))
+    }
+
+    /// Of what was told since, by who does not know the Secret's name.
+    fn tell_how_to_go_on(&mut self, role: Role, source: Source<'_>, since: usize) {
+        let secret = role.secret(self.existing.cluster);
+        for message in &mut self.messages[since..] {
+            if message.reason == "AuthorityLost" && matches!(source, Source::Own) {
+                message.text.push_str(&format!(
+                    "; put Secret '{secret}' back if you have a copy: until then a new one is made known to the nodes, and takes over \
+                     once all of them trust it"
+                ));
+            }
+        }
     }
 
     fn secret(&self, role: Role) -> Option<&'a Secret> {
@@ -240,6 +257,9 @@ impl<'a> Renewal<'a> {
             }
             nodes.insert(view.node.id, outcome);
         }
+        let signer = internal_status.signer.as_ref().filter(|signer| signer.is_provisional());
+        let lent = |view: &NodeView<'_>| view.lent(signer?, &trusted, self.now_s);
+        let lent = views.iter().find_map(lent);
         let later = checks.into_iter().filter(|check_s| *check_s > self.now_s).min();
         Ok(Decision {
             writes,
@@ -247,6 +267,7 @@ impl<'a> Renewal<'a> {
             clients: clients_status,
             trusted,
             nodes,
+            lent,
             messages: self.messages,
             next_check_s: later.unwrap_or(self.now_s + 1),
         })

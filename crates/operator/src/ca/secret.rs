@@ -50,6 +50,8 @@ pub mod annotation {
     pub const SINCE: &str = "klamm.dev/ca-since";
     /// The last demand for a renewal that was met.
     pub const RENEWED_FOR: &str = "klamm.dev/renewed-for";
+    /// Of a node: the fingerprint of the content whose certificate was over when it was replaced. Whoever has loaded that is cut off.
+    pub const OVER: &str = "klamm.dev/over";
 }
 
 impl Secret {

@@ -1,5 +1,7 @@
 //! What is made, renewed and healed, one thing at a time.
 
+mod loss;
+
 use super::advance::Phase;
 use super::secret::{annotation, key};
 use super::time::{DAY_S, moment};
@@ -260,61 +262,6 @@ fn two_stragglers_are_told_of_and_waited_for_until_the_end() {
     assert_eq!(world.warnings(), ["AuthorityEnds", "AuthorityEnds"]); // both of them
     world.check(true).unwrap();
     assert_eq!(world.last().internal.generation, 1);
-}
-
-#[test]
-fn cluster_whose_authorities_expired_comes_back_with_one_restart() {
-    let wanted = Wanted::default();
-    let mut world = World::running(3, 1, &wanted);
-    world.days(400);
-    world.check(true).unwrap_err();
-    world.operate(&wanted, usize::MAX);
-    assert!(world.warnings().contains(&"AuthorityExpired"), "{:?}", world.warnings());
-    assert!(world.last().nodes.values().all(|node| node.is_cut_off));
-    world.load_all();
-    world.check(true).unwrap();
-    world.check_operator().unwrap();
-    world.settle(&wanted);
-    assert_eq!(world.last().internal.phase, Phase::Steady);
-}
-
-#[test]
-fn lost_authority_is_followed_by_a_new_one_without_a_break() {
-    for role in [Role::Internal, Role::Clients] {
-        let wanted = Wanted::default();
-        let mut world = World::running(3, 1, &wanted);
-        let leaf = world.leaf(0);
-        world.secrets.remove(&What::Authority(role));
-        world.operate(&wanted, usize::MAX);
-        assert_eq!(world.warnings(), ["AuthorityLost"]);
-        assert_eq!(world.leaf(0), leaf);
-        for id in 0..3 {
-            world.load(NodeId(id));
-            world.check(true).unwrap();
-        }
-        for _ in 0..20 {
-            world.operate(&wanted, usize::MAX);
-            world.load_all();
-            world.check(true).unwrap();
-            world.days(1);
-        }
-        world.settle(&wanted);
-        assert_eq!(world.last().internal.phase, Phase::Steady);
-        assert_eq!(world.last().clients.phase, Phase::Steady);
-    }
-}
-
-#[test]
-fn authority_that_is_put_back_after_a_loss_goes_on() {
-    let wanted = Wanted::default();
-    let mut world = World::running(2, 0, &wanted);
-    let backup = world.secrets[&CA].clone();
-    world.secrets.remove(&CA);
-    world.operate(&wanted, usize::MAX);
-    world.secrets.insert(CA, backup.clone());
-    world.settle(&wanted);
-    assert_eq!(world.secrets[&CA].data, backup.data);
-    world.check(true).unwrap();
 }
 
 #[test]

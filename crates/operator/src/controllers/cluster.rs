@@ -21,10 +21,12 @@ pub mod metadata_version;
 pub mod names;
 pub mod node;
 pub mod quantity;
+pub mod racks;
 pub mod reconcile;
 mod run;
 pub mod setup;
 pub mod status;
+pub mod strangers;
 #[cfg(test)]
 mod testing;
 mod users;

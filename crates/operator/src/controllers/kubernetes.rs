@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::objects::{Edit, Edited, Note, Objects};
 use super::registry::{Claimant, Key};
 use super::work::{Office, trim};
-use crate::apply::FIELD_MANAGER;
+use crate::apply::{FIELD_MANAGER, words};
 
 /// An event's text has at most 1,024 bytes.
 const NOTE_CHARS_MAX: usize = 250;
@@ -46,7 +46,7 @@ where
             }
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(Edited::Gone),
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(Edited::Stale),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(words(&error)),
         }
     }
 
@@ -94,7 +94,7 @@ where
             secondary: None,
         };
         if let Err(error) = self.recorder.publish(&event, &resource.object_ref(&())).await {
-            tracing::warn!(%error, note = note.text, "an event is lost");
+            tracing::warn!(error = words(&error), note = note.text, "an event is lost");
         }
     }
 }

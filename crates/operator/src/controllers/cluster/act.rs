@@ -92,23 +92,33 @@ pub struct Actor<'a> {
 }
 
 impl Actor<'_> {
-    /// Does it all in order, up to the first that fails; permits are told at once and wait for nobody. What came of changes to running
-    /// nodes gets into `progress`.
+    /// Does it all in order; permits are told at once and wait for nobody. After a failure the rest of its kind is left for the next pass, and
+    /// nothing else: a move that Kafka refuses again and again keeps no node from being restarted. What came of changes to running nodes gets
+    /// into `progress`.
     pub async fn act(
         &self,
         actions: &[Action],
         progress: &mut Progress,
         now_ms: u64,
-    ) -> Result<(), ActError> {
+    ) -> Vec<ActError> {
         let permits = actions.iter().filter_map(|action| match action {
             Action::Permit(node, permit) => Some((*node, permit)),
             _ => None,
         });
         join_all(permits.map(|(node, permit)| self.permit(node, permit))).await;
+        let mut failed = Vec::new();
+        let mut errors = Vec::new();
         for action in actions {
-            self.one(action, progress, now_ms).await?;
+            let kind = std::mem::discriminant(action);
+            if failed.contains(&kind) {
+                continue;
+            }
+            if let Err(error) = self.one(action, progress, now_ms).await {
+                failed.push(kind);
+                errors.push(error);
+            }
         }
-        Ok(())
+        errors
     }
 
     async fn one(
@@ -515,4 +525,38 @@ fn voter(node: NodeId, directory: DirectoryId) -> Voter {
 
 fn broker(node: NodeId) -> i32 {
     i32::try_from(node.0).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn failure_ends_its_own_kind_and_no_other() {
+        let nowhere = kube::Config::new("http://127.0.0.1:9".parse().unwrap());
+        let applier = Applier::new(kube::Client::try_from(nowhere).unwrap());
+        let (nodes, desired) = (BTreeMap::new(), Desired::default());
+        let (kafka, settling) = (Connections::default(), Settling::default());
+        let actor = Actor {
+            namespace: "n",
+            name: "c",
+            cluster_id: None,
+            agents: None,
+            kafka: &kafka,
+            applier: &applier,
+            nodes: &nodes,
+            desired: &desired,
+            partitions_known: true,
+            settling: &settling,
+            throttled: false,
+        };
+        let actions = [
+            Action::Drain(drain::Action::Throttle { bytes_per_s: 1 }),
+            Action::Drain(drain::Action::Unthrottle),
+            Action::Unregister(NodeId(1)),
+            Action::Unregister(NodeId(2)),
+        ];
+        let errors = actor.act(&actions, &mut Progress::default(), 0).await;
+        assert_eq!(errors.len(), 2, "{errors:?}");
+    }
 }

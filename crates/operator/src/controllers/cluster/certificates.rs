@@ -1,6 +1,6 @@
 //! A cluster's certificates: read from its Secrets, renewed, written back, and used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::ByteString;
@@ -14,6 +14,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
+use super::strangers::{self, Stranger};
 use super::{Names, users};
 use crate::ca::{
     self, Lifetime, NodeAddress, NodeState, Policy, Severity, Source, SystemKeys, What,
@@ -43,6 +44,12 @@ pub enum CertificatesError {
     /// In the spec.
     #[error("spec.certificates: {0}")]
     Policy(#[from] ca::InvalidPolicy),
+    /// Nothing says any more whom running nodes trust.
+    #[error("{0}")]
+    Missing(String),
+    /// Secrets of the cluster's names are somebody else's.
+    #[error("certificates: names of Secrets are taken")]
+    NamesTaken(Vec<Stranger>),
     /// What was made cannot be used.
     #[error("the operator's own certificate: {0}")]
     Unusable(String),
@@ -62,14 +69,14 @@ pub struct Holder {
 pub struct Certificates {
     /// Names the content of each node's Secret.
     pub fingerprints: BTreeMap<NodeId, String>,
-    /// Running nodes that nobody accepts any more.
-    pub cut_off: Vec<NodeId>,
+    /// Running nodes whose certificate was over before they loaded another one: nobody accepts them.
+    pub cut_off: BTreeSet<NodeId>,
     /// What somebody should know.
     pub warnings: Vec<String>,
     /// How the operator is known to the cluster; none while there is no authority.
     pub identity: Option<Identity>,
-    /// When to look again, in seconds since 1970, if nothing else happens.
-    pub next_check_s: u64,
+    /// When those of authorities and nodes end, in seconds since 1970, by their Secrets.
+    pub ends: BTreeMap<String, i64>,
 }
 
 /// How the operator is known to a cluster.
@@ -116,6 +123,10 @@ pub async fn settle(
     let clients = read.get(ca::Role::Clients.secret(&names.cluster).as_str());
     let users_behind = users::behind(context, names, clients, now_s).await;
     let decision = decide(cluster, names, holders, &read, users_behind, now_s)?;
+    if let Some(missing) = decision.messages.iter().find(|m| m.reason == ca::MISSING) {
+        return Err(CertificatesError::Missing(missing.text.clone()));
+    }
+    free(context, names, holders, &decision).await?;
     for write in &decision.writes {
         let name = secret_name(names, holders, write.what);
         save(&api, names, &name, there.get(&name), &write.secret).await?;
@@ -134,8 +145,41 @@ pub async fn settle(
         cut_off: cut_off.map(|(id, _)| *id).collect(),
         warnings,
         identity: identity(&decision, names, own, now_s)?,
-        next_check_s: decision.next_check_s,
+        ends: ends(&decision, names, holders),
     })
+}
+
+fn ends(
+    decision: &ca::Decision,
+    names: &Names,
+    holders: &BTreeMap<NodeId, Holder>,
+) -> BTreeMap<String, i64> {
+    let authorities =
+        [(ca::Role::Internal, &decision.internal), (ca::Role::Clients, &decision.clients)];
+    let authorities = authorities.map(|(role, status)| (What::Authority(role), &status.expiry));
+    let nodes = decision.nodes.iter().map(|(id, node)| (What::Node(*id), &node.expiry));
+    let all = authorities.into_iter().chain(nodes);
+    all.filter_map(|(what, expiry)| {
+        let end = i64::try_from(expiry.as_ref()?.not_after_s).ok()?;
+        Some((secret_name(names, holders, what), end))
+    })
+    .collect()
+}
+
+/// Secrets that are about to be made are not there already: with other labels nobody saw them.
+async fn free(
+    context: &Context,
+    names: &Names,
+    holders: &BTreeMap<NodeId, Holder>,
+    decision: &ca::Decision,
+) -> Result<(), CertificatesError> {
+    let mut taken = Vec::new();
+    for write in decision.writes.iter().filter(|write| write.is_new) {
+        let place = strangers::secret(&secret_name(names, holders, write.what));
+        let found = strangers::at(&context.client, &names.namespace, &place, &names.cluster);
+        taken.extend(found.await?);
+    }
+    if taken.is_empty() { Ok(()) } else { Err(CertificatesError::NamesTaken(taken)) }
 }
 
 fn decide(
@@ -224,11 +268,14 @@ fn identity(
     let trusted: String = decision.trusted.iter().map(ca::Certificate::to_pem).collect();
     let (chain, key) = (leaf.chain_pem(), leaf.key_pem());
     let unusable = |error: &dyn std::fmt::Display| CertificatesError::Unusable(error.to_string());
-    let certificate = ClientCertificate { chain: &chain, key: &key };
+    // Agents trust whom their mounted Secret says at once; Kafka has to be told to load it, by somebody whom it trusts.
+    let lent = decision.lent.as_ref().map(|lent| (&lent.chain, &lent.key));
+    let (chain_for_kafka, key_for_kafka) = lent.unwrap_or((&chain, &key));
+    let certificate = ClientCertificate { chain: chain_for_kafka, key: key_for_kafka };
     let tls = Tls::new(trusted.as_bytes(), Some(&certificate)).map_err(|error| unusable(&error))?;
     let config =
         client_config(trusted.as_bytes(), &chain, &key).map_err(|error| unusable(&error))?;
-    let version = crate::model::Fingerprint::of(&(trusted, &chain)).to_string();
+    let version = crate::model::Fingerprint::of(&(trusted, &chain, chain_for_kafka)).to_string();
     Ok(Some(Identity {
         security: Security::default().with_tls(tls),
         tls: Arc::new(config),

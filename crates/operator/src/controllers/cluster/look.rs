@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Node as Machine, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use klamm_agent::protocol::{Phase, State};
-use kube::api::Api;
-use kube::{Client, ResourceExt};
+use kube::ResourceExt;
 
 use super::node::NodeFacts;
 use super::{Names, names, setup};
@@ -26,8 +25,6 @@ pub struct Seen {
     pub nodes: BTreeMap<NodeId, NodeFacts>,
     /// Partitions are known, from now or from before.
     pub partitions_known: bool,
-    /// Kafka's words, if it did not answer.
-    pub silent: Option<String>,
     /// Brokers that told what was set for them while they ran.
     pub told: BTreeSet<NodeId>,
     /// Brokers that Kafka takes to be in service.
@@ -48,12 +45,24 @@ impl Seen {
         self.in_service.iter().filter(waits).copied()
     }
 
+    /// Nodes whose processes nobody accepts any more.
+    pub fn cut_off(&mut self, nodes: &BTreeSet<NodeId>) {
+        for (id, node) in &mut self.observed.nodes {
+            node.is_cut_off = nodes.contains(id);
+        }
+        for (id, facts) in &mut self.nodes {
+            facts.is_cut_off = nodes.contains(id);
+        }
+    }
+
     /// What nobody told of counts as it should be: a node that cannot be asked is not restarted for what it might not have.
     pub fn assume(&mut self, desired: &Desired) {
         for (id, node) in &mut self.observed.nodes {
             let Some(wanted) = desired.wanted(*id) else { continue };
             let agent = self.nodes.get(id).and_then(|facts| facts.agent.as_ref());
-            if agent.and_then(|agent| agent.certificate.started.as_ref()).is_none() {
+            let started = agent.and_then(|agent| agent.certificate.started.as_ref());
+            // Without an authority there is no other certificate that it could have.
+            if started.is_none() || wanted.setup.certificate.is_empty() {
                 node.running.certificate.clone_from(&wanted.setup.certificate);
             }
             let serves = matches!(node.pod.state, PodState::Ready | PodState::Unresponsive);
@@ -130,29 +139,6 @@ pub fn loaded(pod: Option<&Pod>, agent: Option<&State>) -> Loaded {
     }
 }
 
-/// Labels of the machines that pods are on: the failure domain of each node.
-pub async fn racks(
-    client: &Client,
-    label: Option<&str>,
-    pods: &[Pod],
-) -> Result<BTreeMap<NodeId, String>, kube::Error> {
-    let Some(label) = label else { return Ok(BTreeMap::new()) };
-    let api: Api<Machine> = Api::all(client.clone());
-    let mut machines: BTreeMap<String, Option<String>> = BTreeMap::new();
-    let mut racks = BTreeMap::new();
-    for (id, pod) in by_id(pods) {
-        let machine = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-        let Some(machine) = machine else { continue };
-        if !machines.contains_key(&machine) {
-            let found = api.get_metadata_opt(&machine).await?;
-            let rack = found.and_then(|found| found.labels().get(label).cloned());
-            machines.insert(machine.clone(), rack);
-        }
-        racks.extend(machines[&machine].clone().map(|rack| (id, rack)));
-    }
-    Ok(racks)
-}
-
 /// Asks Kafka: brokers for everything, and controllers for the quorum if no broker answers. `before` is what was last known.
 pub async fn kafka(
     connections: &Connections,
@@ -180,7 +166,7 @@ pub async fn kafka(
         }
         Err(error) => error,
     };
-    seen.silent = Some(error.to_string());
+    tracing::debug!(cluster = names.cluster, %error, "no broker answers");
     drop(admin);
     let Ok(mut admin) = connections.controllers(&names.namespace, &names.cluster) else { return };
     match admin.describe_quorum().await {
@@ -208,7 +194,8 @@ pub fn nodes(
         let (pod, set, agent) = (pods.get(id).copied(), sets.get(id), agents.get(id));
         let labels = pod.map(ResourceExt::labels).or_else(|| set.map(ResourceExt::labels));
         let roles = labels.map(names::roles).unwrap_or_default();
-        let mut running = pod.map(setup::running).unwrap_or_default();
+        let running = pod.map(|pod| setup::running_of(set, pod));
+        let mut running = running.unwrap_or_default();
         running.certificate =
             agent.and_then(|agent| agent.certificate.started.clone()).unwrap_or_default();
         let node = Node {
@@ -217,6 +204,7 @@ pub fn nodes(
             pod: observe::pod::observed(pod, agent, now_ms),
             running,
             disk: observe::pod::disk(agent),
+            is_cut_off: false,
         };
         let stores = node.running.config.iter();
         let stores = stores.filter(|(key, _)| is_store(key));
@@ -231,6 +219,7 @@ pub fn nodes(
             rack: racks.get(id).cloned(),
             stores: stores.map(|(key, value)| (key.clone(), value.clone())).collect(),
             state: node.pod.state.clone(),
+            is_cut_off: false,
         };
         seen.observed.nodes.insert(*id, node);
         seen.nodes.insert(*id, facts);
@@ -242,4 +231,45 @@ pub fn nodes(
 fn is_store(key: &str) -> bool {
     let store = key.ends_with("ssl.keystore.location") || key.ends_with("ssl.truststore.location");
     store && key.starts_with("listener.name.") && !key.starts_with("listener.name.controller.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Setup, Wanted};
+
+    /// A node whose agent says what its process has loaded.
+    fn seen(loaded: &str) -> Seen {
+        let state = serde_json::json!({
+            "protocol": 1, "node_id": 0, "phase": "starting", "phase_since_ms": 0, "disk": "unknown",
+            "certificate": { "started": loaded, "mounted": loaded }, "volumes": [],
+        });
+        let agent: State = serde_json::from_value(state).unwrap();
+        let facts = NodeFacts { agent: Some(agent), ..NodeFacts::default() };
+        let mut seen = Seen { nodes: [(NodeId(0), facts)].into(), ..Seen::default() };
+        let running = Setup { certificate: loaded.into(), ..Setup::default() };
+        seen.observed.nodes.insert(NodeId(0), Node { running, ..Node::default() });
+        seen
+    }
+
+    #[test]
+    fn node_is_given_another_certificate_only_where_there_is_one() {
+        for (wanted, counts_as) in [("new", "old"), ("", "")] {
+            let setup = Setup { certificate: wanted.into(), ..Setup::default() };
+            let wanted = Wanted { roles: crate::model::Roles::BROKER, setup };
+            let desired = Desired { nodes: [(NodeId(0), wanted)].into(), ..Desired::default() };
+            let mut seen = seen("old");
+            seen.assume(&desired);
+            assert_eq!(seen.observed.nodes[&NodeId(0)].running.certificate, counts_as);
+        }
+    }
+
+    #[test]
+    fn decisions_and_deeds_know_who_is_cut_off() {
+        let mut seen = seen("old");
+        seen.cut_off(&BTreeSet::from([NodeId(0)]));
+        assert!(seen.observed.nodes[&NodeId(0)].is_cut_off && seen.nodes[&NodeId(0)].is_cut_off);
+        seen.cut_off(&BTreeSet::new());
+        assert!(!seen.observed.nodes[&NodeId(0)].is_cut_off && !seen.nodes[&NodeId(0)].is_cut_off);
+    }
 }

@@ -55,7 +55,11 @@ pub async fn raise(
     plan: &Plan,
 ) -> Option<String> {
     let wanted = validated.metadata_version.as_deref()?;
-    let level = level(wanted)?;
+    let Some(level) = level(wanted) else {
+        return Some(format!(
+            "metadata.version {wanted} is not known to this release of the operator: upgrade it, or leave spec.metadataVersion out"
+        ));
+    };
     let finalized = seen.metadata_version?;
     let rolls = !plan.steps.is_empty();
     let ready = seen.observed.nodes.keys().all(|id| seen.observed.is_ready(*id));

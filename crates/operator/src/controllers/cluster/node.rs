@@ -30,11 +30,32 @@ pub struct NodeFacts {
     pub stores: BTreeMap<String, String>,
     /// What its pod does.
     pub state: PodState,
+    /// Nobody accepts its certificate any more.
+    pub is_cut_off: bool,
 }
 
 impl NodeFacts {
     /// Somebody may miss it.
     pub fn serves(&self) -> bool {
-        matches!(self.state, PodState::Ready | PodState::Unresponsive | PodState::Recovering { .. })
+        match self.state {
+            PodState::Ready | PodState::Recovering { .. } => true,
+            PodState::Unresponsive => !self.is_cut_off,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_that_nobody_accepts_is_missed_by_nobody_once_it_does_not_answer() {
+        let facts =
+            |state, is_cut_off| NodeFacts { state, is_cut_off, ..NodeFacts::default() }.serves();
+        assert!(facts(PodState::Unresponsive, false));
+        assert!(!facts(PodState::Unresponsive, true));
+        assert!(facts(PodState::Ready, true));
+        assert!(!facts(PodState::Starting, false));
     }
 }

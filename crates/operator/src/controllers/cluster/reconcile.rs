@@ -1,7 +1,7 @@
 //! One pass over a cluster: short, and from the beginning each time.
 //!
 //! ```text
-//!   dereference -> validate -> ids stored -> certificates -> build -> apply -> orphans -> disks
+//!   dereference -> validate -> names free -> ids stored -> certificates -> build -> apply -> orphans -> disks
 //!                                                                                          |
 //!        status <- act <- progress stored <- decide <- look (pods, agents, machines, Kafka)
 //! ```
@@ -21,11 +21,14 @@ use kube::runtime::controller::Action as Again;
 use super::act::{ActError, Actor};
 use super::certificates::{self, Certificates, CertificatesError, Holder, OwnLeaf};
 use super::look::{self, Pools, Seen};
+use super::racks::Racks;
 use super::setup::{self, Verdict};
 use super::status::{self, Told};
-use super::{Dereferenced, Invalid, Validated, build, dereference, validate, write};
+use super::strangers::{self, Stranger};
+use super::{Dereferenced, Manifests, Validated, build, dereference, validate, write};
 use crate::agents::Agents;
 use crate::apply::words;
+use crate::ca;
 use crate::context::Context;
 use crate::kafka::Target;
 use crate::metrics::Outcome;
@@ -57,6 +60,9 @@ pub enum ReconcileError {
     /// An object of the cluster that the API server took and that cannot be read.
     #[error("{0}")]
     Unreadable(String),
+    /// Names that the cluster wants are somebody else's.
+    #[error("{}", sentence(.0))]
+    NamesTaken(Vec<Stranger>),
     /// It took too long.
     #[error("the pass took longer than a minute")]
     TimedOut,
@@ -82,6 +88,28 @@ pub struct Memory {
     identity: String,
     metadata: Option<Metadata>,
     settling: Settling,
+    racks: Racks,
+    /// Certificates that are counted, by their Secrets, and when they end.
+    ends: BTreeMap<String, i64>,
+}
+
+impl Memory {
+    /// These certificates there are, and no other ones any more.
+    fn count(
+        &mut self,
+        context: &Context,
+        namespace: &str,
+        cluster: &str,
+        ends: BTreeMap<String, i64>,
+    ) {
+        for gone in self.ends.keys().filter(|name| !ends.contains_key(*name)) {
+            context.metrics.certificate(namespace, cluster, gone, None);
+        }
+        for (name, end) in &ends {
+            context.metrics.certificate(namespace, cluster, name, Some(*end));
+        }
+        self.ends = ends;
+    }
 }
 
 /// One pass.
@@ -94,14 +122,13 @@ pub async fn reconcile(
     name: &str,
     memory: &mut Memory,
 ) -> Result<(Again, Outcome), ReconcileError> {
-    let Some(there) = dereference::dereference(context, namespace, name).await? else {
+    let there = dereference::dereference(context, namespace, name).await?;
+    let there = there.filter(|there| there.cluster.metadata.deletion_timestamp.is_none());
+    let Some(there) = there else {
         context.kafka.remove(namespace, name);
+        memory.count(context, namespace, name, BTreeMap::new());
         return Ok((Again::await_change(), Outcome::Fine));
     };
-    if there.cluster.metadata.deletion_timestamp.is_some() {
-        context.kafka.remove(namespace, name);
-        return Ok((Again::await_change(), Outcome::Fine));
-    }
     if there.cluster.spec.paused {
         refuse(context, &there, "Paused", "spec.paused is true").await?;
         return Ok((Again::await_change(), Outcome::Fine));
@@ -115,7 +142,17 @@ pub async fn reconcile(
         }
     };
     let pass = Pass { context, there: &there, validated: &validated, now_ms: now_ms() };
-    Ok((pass.run(memory).await?, Outcome::Fine))
+    let error = match pass.run(memory).await {
+        Ok(again) => return Ok((again, Outcome::Fine)),
+        Err(error) => error,
+    };
+    let reason = match &error {
+        ReconcileError::NamesTaken(_) => "NameTaken",
+        ReconcileError::Certificates(CertificatesError::Missing(_)) => ca::MISSING,
+        _ => return Err(error),
+    };
+    refuse(context, &there, reason, &error.to_string()).await?;
+    Ok((Again::requeue(LATER), Outcome::Refused))
 }
 
 struct Pass<'a> {
@@ -129,6 +166,8 @@ impl Pass<'_> {
     async fn run(&self, memory: &mut Memory) -> Result<Again, ReconcileError> {
         let Self { context, there, validated, now_ms } = *self;
         let names = &validated.names;
+        let manifests = build(validated);
+        none(strangers::find(context, there, validated, &manifests).await?)?;
         write::pools(context, there, validated).await?;
         let live = setup::by_id(there.stateful_sets.iter().cloned());
         let mut pools = look::pools(&live, &there.pods);
@@ -139,10 +178,10 @@ impl Pass<'_> {
         if is_first {
             asked = look::agents(memory.agents.as_ref(), names, &there.pods, &pools).await;
         }
-        let verdicts = self.apply(&live).await?;
+        let verdicts = self.apply(manifests, &live).await?;
         let grown = write::growth(context, there, validated).await?;
-        let racks =
-            look::racks(&context.client, validated.rack_label.as_deref(), &there.pods).await?;
+        let rack_label = validated.rack_label.as_deref();
+        let racks = memory.racks.of(&context.client, rack_label, &there.pods, now_ms).await?;
         let mut seen = look::nodes(names, &live, &there.pods, &pools, &asked, &racks, now_ms);
         look::kafka(&context.kafka, names, memory.metadata.as_ref(), &mut seen).await;
         if let Some(metadata) = seen.observed.metadata.as_mut().filter(|_| seen.partitions_known) {
@@ -154,6 +193,7 @@ impl Pass<'_> {
         warnings.extend(certificates.warnings.iter().cloned());
         warnings.extend(grown);
         seen.assume(&desired);
+        seen.cut_off(&certificates.cut_off);
         self.decide(memory, desired, seen, &pools, warnings).await
     }
 
@@ -173,8 +213,13 @@ impl Pass<'_> {
         let holders = pools.iter().map(holder).collect();
         let cluster = &there.cluster;
         let now_s = now_ms / 1000;
-        let certificates =
-            certificates::settle(context, cluster, names, &holders, &mut memory.own, now_s).await?;
+        let settled =
+            certificates::settle(context, cluster, names, &holders, &mut memory.own, now_s).await;
+        let certificates = settled.map_err(|error| match error {
+            CertificatesError::NamesTaken(strangers) => ReconcileError::NamesTaken(strangers),
+            error => error.into(),
+        })?;
+        memory.count(context, &names.namespace, &names.cluster, certificates.ends.clone());
         if let Some(identity) = &certificates.identity {
             if memory.identity != identity.version {
                 memory.agents = Some(Agents::new(identity.tls.clone()));
@@ -190,9 +235,9 @@ impl Pass<'_> {
     /// they may go.
     async fn apply(
         &self,
+        manifests: Manifests,
         live: &BTreeMap<NodeId, StatefulSet>,
     ) -> Result<BTreeMap<NodeId, Verdict>, ReconcileError> {
-        let manifests = build(self.validated);
         write::manifests(self.context, self.there, &manifests).await?;
         let mut verdicts = BTreeMap::new();
         for (id, built) in manifests.stateful_sets {
@@ -283,14 +328,11 @@ impl Pass<'_> {
         // By what agents said a moment ago: one that has waited for long may have started Kafka since.
         let is_fresh = self::now_ms().saturating_sub(now_ms) < SAID_MAX_MS;
         let dead: Vec<NodeId> = seen.dead().filter(|_| is_fresh).collect();
-        let done = [
-            actor.fence(&dead).await,
-            actor.act(&step.actions, &mut step.progress, now_ms).await,
-            actor.reload_listeners().await,
-        ];
+        let mut failed: Vec<ActError> = actor.fence(&dead).await.err().into_iter().collect();
+        failed.extend(actor.act(&step.actions, &mut step.progress, now_ms).await);
+        failed.extend(actor.reload_listeners().await.err());
         let raised = super::metadata_version::raise(context, validated, seen, plan).await;
-        let failed = done.into_iter().filter_map(Result::err);
-        failed.map(|error: ActError| error.to_string()).chain(raised).collect()
+        failed.iter().map(ToString::to_string).chain(raised).collect()
     }
 }
 
@@ -347,9 +389,13 @@ async fn refuse(
     write::status(context, cluster, &before, &status).await.map(drop)
 }
 
-fn sentence(invalid: &[Invalid]) -> String {
-    let all: Vec<String> = invalid.iter().map(ToString::to_string).collect();
+fn sentence<T: ToString>(all: &[T]) -> String {
+    let all: Vec<String> = all.iter().map(ToString::to_string).collect();
     all.join("; ")
+}
+
+fn none(strangers: Vec<Stranger>) -> Result<(), ReconcileError> {
+    if strangers.is_empty() { Ok(()) } else { Err(ReconcileError::NamesTaken(strangers)) }
 }
 
 /// Random bits of the system.

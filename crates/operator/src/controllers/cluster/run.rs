@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use klamm_crd::{Conditions as _, KafkaCluster, KafkaClusterStatus, KafkaNodePool};
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
@@ -22,6 +24,7 @@ use super::super::drive::{Failed, apis, drive};
 use super::reconcile::{Memory, ReconcileError, reconcile};
 use super::{names, reconcile};
 use crate::context::Context;
+use crate::controllers::user::LABEL_USER;
 use crate::metrics::Outcome;
 
 /// A pass that takes longer is given up; the next one begins from the beginning.
@@ -71,7 +74,11 @@ fn related(
     controller = labelled::<StatefulSet>(controller, index, context);
     controller = labelled::<Pod>(controller, index, context);
     controller = labelled::<PersistentVolumeClaim>(controller, index, context);
-    labelled::<Secret>(controller, index, context)
+    controller = labelled::<Secret>(controller, index, context);
+    controller = labelled::<Service>(controller, index, context);
+    controller = labelled::<ServiceAccount>(controller, index, context);
+    controller = labelled::<PodDisruptionBudget>(controller, index, context);
+    labelled::<NetworkPolicy>(controller, index, context)
 }
 
 fn labelled<K>(
@@ -88,8 +95,19 @@ where
     Meta<K>: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
 {
     let Some(api) = apis::<Meta<K>>(context).into_iter().nth(index) else { return controller };
-    let labelled = watcher::Config::default().labels(names::LABEL_CLUSTER);
-    controller.watches(api, labelled, |object| cluster_of(&object))
+    let labelled = watcher::Config::default().labels(&watched());
+    let applier = context.applier.clone();
+    controller.watches(api, labelled, move |object| {
+        // Whatever became of it, it is to be applied by the pass that this begins.
+        let namespace = object.namespace().unwrap_or_default();
+        applier.forget_named(&K::kind(&()), &namespace, &object.name_any());
+        cluster_of(&object)
+    })
+}
+
+/// Users have Secrets with the cluster's label too, by the thousand.
+fn watched() -> String {
+    format!("{},!{LABEL_USER}", names::LABEL_CLUSTER)
 }
 
 fn cluster_of<K: Resource>(object: &K) -> Option<ObjectRef<Cluster>> {

@@ -3,6 +3,8 @@
 //! **A newer operator restarts nothing.** A StatefulSet remembers which [`Inputs`](super::Inputs) it was made of. While they are the same it is
 //! left as it is, however differently this operator would make it today.
 
+pub mod record;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -11,6 +13,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use super::build::properties;
 use super::{Validated, names};
 use crate::model::{Desired, NodeId, Setup, Wanted};
+use record::recorded;
 
 /// Annotation of a StatefulSet: the fingerprint of what somebody wrote that it was made of.
 pub const INPUTS: &str = "klamm.dev/inputs";
@@ -34,6 +37,8 @@ pub const RESTART: &str = "klamm.dev/restart";
 pub enum Verdict {
     /// It is what somebody wants: it is not to be applied.
     Keep,
+    /// Somebody else changed it: it is to be what it was made as, at once and whatever the rollout says. That restarts nothing.
+    Repair(Box<StatefulSet>),
     /// It is to be applied.
     Apply(Box<StatefulSet>),
     /// Kubernetes changes no volumes of a StatefulSet: it is to be deleted without its pod (`propagationPolicy: Orphan`), and
@@ -46,16 +51,16 @@ impl Verdict {
     pub fn result<'a>(&'a self, live: Option<&'a StatefulSet>) -> Option<&'a StatefulSet> {
         match self {
             Self::Keep => live,
-            Self::Apply(set) | Self::Recreate(set) => Some(set),
+            Self::Repair(set) | Self::Apply(set) | Self::Recreate(set) => Some(set),
         }
     }
 }
 
-/// Keeps what lives while nobody wants anything else of it.
+/// Keeps what lives while nobody wants anything else of it, and puts back what somebody else made of it.
 pub fn keep_or_replace(live: Option<&StatefulSet>, mut built: StatefulSet) -> Verdict {
-    let Some(live) = live else { return Verdict::Apply(Box::new(built)) };
+    let Some(live) = live else { return Verdict::Apply(recorded(None, built)) };
     if inputs(live).is_some() && inputs(live) == inputs(&built) {
-        return Verdict::Keep;
+        return record::repaired(live, built).map_or(Verdict::Keep, Verdict::Repair);
     }
     let templates = |set: &StatefulSet| -> Vec<PersistentVolumeClaim> {
         set.spec
@@ -65,14 +70,14 @@ pub fn keep_or_replace(live: Option<&StatefulSet>, mut built: StatefulSet) -> Ve
             .collect()
     };
     if disks(&templates(live)) != disks(&templates(&built)) {
-        return Verdict::Recreate(Box::new(built));
+        return Verdict::Recreate(recorded(Some(live), built));
     }
     // Sizes are changed in the claims themselves; those in here are of the first day.
     if let Some(spec) = &mut built.spec {
         spec.volume_claim_templates =
             live.spec.as_ref().and_then(|spec| spec.volume_claim_templates.clone());
     }
-    Verdict::Apply(Box::new(built))
+    Verdict::Apply(recorded(Some(live), built))
 }
 
 fn inputs(set: &StatefulSet) -> Option<&String> {
@@ -98,6 +103,15 @@ pub fn wanted(set: &StatefulSet, certificate: &str) -> Wanted {
         metadata.and_then(|metadata| metadata.annotations.clone()).unwrap_or_default();
     let setup = Setup { certificate: certificate.to_owned(), ..read(&annotations) };
     Wanted { roles: names::roles(&labels), setup }
+}
+
+/// What a pod of this StatefulSet was started with: of a template that somebody else wrote, nobody knows.
+pub fn running_of(set: Option<&StatefulSet>, pod: &Pod) -> Setup {
+    let mut running = running(pod);
+    if set.is_some_and(|set| record::is_of_undone(set, pod)) {
+        running.revision.push_str(" edited");
+    }
+    running
 }
 
 /// What a pod was started with. Its certificate is left empty: that is for its agent to tell, and so are properties that were altered

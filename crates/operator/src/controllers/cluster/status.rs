@@ -177,7 +177,11 @@ fn progressing(told: &Told<'_>) -> (bool, &'static str, String) {
 /// Something is not as it should be, although clients may be served.
 fn degraded(told: &Told<'_>) -> (bool, &'static str, String) {
     if told.observed.metadata.is_none() {
-        return (true, "Unreachable", "Kafka does not answer, or not yet".to_owned());
+        let silent = "Kafka does not answer, or not yet".to_owned();
+        // Perhaps they say why.
+        let why = told.failures.iter().chain(&told.warnings).cloned();
+        let all: Vec<String> = std::iter::once(silent).chain(why).collect();
+        return (true, "Unreachable", all.join("; "));
     }
     let behind = told.observed.partitions().iter().filter(|p| p.isr.len() < p.replicas.len());
     let behind = behind.filter(|p| !p.is_moving()).count();

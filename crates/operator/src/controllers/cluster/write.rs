@@ -7,13 +7,15 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use klamm_crd::{Conditions as _, KafkaCluster, KafkaClusterStatus, KafkaNodePool};
+use klamm_crd::{
+    Conditions as _, KafkaCluster, KafkaClusterStatus, KafkaNodePool, KafkaNodePoolStatus,
+};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PropagationPolicy};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
-use super::setup::Verdict;
-use super::{Dereferenced, Invalid, Manifests, Validated, claims, names};
+use super::setup::{Verdict, record};
+use super::{Dereferenced, Invalid, Manifests, Validated, claims, names, strangers};
 use crate::apply::FIELD_MANAGER;
 use crate::context::Context;
 
@@ -38,7 +40,9 @@ pub async fn manifests(
     for certificate in &manifests.certificates {
         applier.apply_dynamic(certificate).await?;
     }
-    let labels = format!("{}={}", names::LABEL_CLUSTER, there.cluster.name_any());
+    // Only what this operator made: somebody's own Service may have the cluster's label.
+    let (cluster, managed) = (there.cluster.name_any(), strangers::managed());
+    let labels = format!("{}={cluster},{managed}", names::LABEL_CLUSTER);
     let wanted = |names: &mut dyn Iterator<Item = String>| names.collect::<BTreeSet<_>>();
     let services = wanted(&mut manifests.services.iter().map(ResourceExt::name_any));
     applier.delete_orphans::<Service>(&there.namespace, &labels, &services).await?;
@@ -57,6 +61,7 @@ pub async fn stateful_set(
 ) -> Result<(), kube::Error> {
     let set = match verdict {
         Verdict::Keep => return Ok(()),
+        Verdict::Repair(set) => return repair(context, live, set).await,
         Verdict::Apply(set) => set,
         Verdict::Recreate(set) => {
             // Its pod and disks stay; the new one adopts them.
@@ -74,6 +79,26 @@ pub async fn stateful_set(
         context.applier.forget(&**set);
     }
     context.applier.apply(&**set).await.map(drop)
+}
+
+/// Makes a StatefulSet what it was made as. The API server is asked first what that would change: it knows other spellings of the same.
+async fn repair(
+    context: &Context,
+    live: Option<&StatefulSet>,
+    set: &StatefulSet,
+) -> Result<(), kube::Error> {
+    let namespace = set.namespace().unwrap_or_default();
+    let api: Api<StatefulSet> = Api::namespaced(context.client.clone(), &namespace);
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    let dry = PatchParams { dry_run: true, ..parameters.clone() };
+    let after = api.patch(&set.name_any(), &dry, &Patch::Apply(set)).await?;
+    let Some(live) = live.filter(|live| live.spec != after.spec) else { return Ok(()) };
+    let mut set = set.clone();
+    record::mark_undone(&mut set, live, &after);
+    // It is the one that was looked at that is put back.
+    set.metadata.resource_version = live.resource_version();
+    tracing::warn!(stateful_set = set.name_any(), "was changed by somebody else and is put back");
+    api.patch(&set.name_any(), &parameters, &Patch::Apply(&set)).await.map(drop)
 }
 
 /// Lets disks grow. What came of it is told in sentences.
@@ -124,7 +149,7 @@ pub async fn pools(
         let generation = pool.metadata.generation;
         status.conditions.set("Accepted", true, "Accepted", message, generation, now());
         if status != before {
-            patch_pool(context, pool, json!({ "status": status })).await?;
+            patch_pool(context, pool, &status).await?;
         }
     }
     Ok(())
@@ -147,7 +172,7 @@ pub async fn pools_refused(
         status.observed_generation = generation;
         status.conditions.set("Accepted", false, "Invalid", &all.join("; "), generation, now());
         if status != before {
-            patch_pool(context, pool, json!({ "status": status })).await?;
+            patch_pool(context, pool, &status).await?;
         }
     }
     Ok(())
@@ -156,12 +181,18 @@ pub async fn pools_refused(
 async fn patch_pool(
     context: &Context,
     pool: &KafkaNodePool,
-    patch: serde_json::Value,
+    status: &KafkaNodePoolStatus,
 ) -> Result<(), kube::Error> {
     let namespace = pool.namespace().unwrap_or_default();
     let api: Api<KafkaNodePool> = Api::namespaced(context.client.clone(), &namespace);
     let parameters = PatchParams::default();
-    api.patch_status(&pool.name_any(), &parameters, &Patch::Merge(patch)).await.map(drop)
+    let patch = Patch::Merge(pool_patch(pool, status));
+    api.patch_status(&pool.name_any(), &parameters, &patch).await.map(drop)
+}
+
+/// It names the version that was looked at: of two who give out ids, one does.
+fn pool_patch(pool: &KafkaNodePool, status: &KafkaNodePoolStatus) -> serde_json::Value {
+    json!({ "metadata": { "resourceVersion": pool.metadata.resource_version }, "status": status })
 }
 
 fn selector(there: &Dereferenced, pool: &KafkaNodePool) -> String {
@@ -192,4 +223,19 @@ pub async fn status(
 
 fn now() -> Time {
     Time(Timestamp::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_given_out_over_the_version_that_was_looked_at() {
+        let mut pool = KafkaNodePool::default();
+        pool.metadata.resource_version = Some("7".into());
+        let status = KafkaNodePoolStatus { node_ids: vec![1, 2], ..KafkaNodePoolStatus::default() };
+        let patch = pool_patch(&pool, &status);
+        assert_eq!(patch["metadata"]["resourceVersion"], "7");
+        assert_eq!(patch["status"]["nodeIds"], json!([1, 2]));
+    }
 }

@@ -1,5 +1,8 @@
 //! The controller against a Kafka, Secrets and an API server in memory: random edits, conflicts, outages and restarts.
 
+mod checks;
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -24,6 +27,7 @@ use crate::controllers::model::{Store, board};
 use crate::controllers::registry::{Claimant, Key};
 use crate::controllers::status::READY;
 use crate::random::Random;
+use checks::foreign;
 
 #[derive(Debug, Default)]
 struct Kafka {
@@ -280,105 +284,6 @@ impl World {
         }
     }
 
-    fn spec(&mut self) -> KafkaUserSpec {
-        let mut spec = KafkaUserSpec {
-            cluster: ClusterRef { name: "c".into(), namespace: None },
-            user_name: self.random.pick(&["ann", "bob", "cy"]).map(str::to_owned),
-            authentication: Authentication::ScramSha512,
-            acls: None,
-            quotas: None,
-            secret_name: None,
-            password: None,
-        };
-        self.edit(&mut spec);
-        spec
-    }
-
-    fn edit(&mut self, spec: &mut KafkaUserSpec) {
-        let random = &mut self.random;
-        let ways = [Authentication::ScramSha512, Authentication::Tls, Authentication::TlsExternal];
-        if random.chance(40) {
-            spec.authentication = random.pick(&ways).unwrap();
-        }
-        // Once managed always managed: what becomes of rules that are left alone is nobody's business here.
-        let topics: Vec<&str> = ["x", "y", "z"].into_iter().filter(|_| random.chance(50)).collect();
-        spec.acls = Some(topics.into_iter().map(acl).collect());
-        let rate = random.range(1, 5);
-        spec.quotas = Some(Quotas {
-            producer_byte_rate: random.chance(50).then_some(rate),
-            consumer_byte_rate: random.chance(50).then_some(rate),
-            ..Quotas::default()
-        });
-        spec.secret_name = random.chance(30).then(|| "shared".to_owned());
-        let is_scram = spec.authentication == Authentication::ScramSha512;
-        spec.password = (is_scram && random.chance(30))
-            .then(|| SecretKeyRef { name: "given".into(), key: "password".into() });
-    }
-
-    fn key(&mut self) -> Option<Key> {
-        let keys: Vec<Key> = self.store.lock().objects.keys().cloned().collect();
-        let index = self.random.range(0, keys.len().max(1) as u64);
-        keys.get(usize::try_from(index).unwrap()).cloned()
-    }
-
-    fn put_secret(&self, name: &str, entry: &str, value: &str) {
-        let mut secret = Secret::default();
-        secret.data.insert(entry.into(), value.into());
-        self.secrets.0.lock().unwrap().put(&Key::new("kafka", name), None, secret);
-    }
-
-    /// A person, or fate.
-    fn disturb(&mut self) {
-        match self.random.range(0, 12) {
-            0..3 => {
-                let name = format!("r{}", self.random.range(0, 4));
-                let spec = self.spec();
-                self.store.make("kafka", KafkaUser::new(&name, spec), self.now);
-            }
-            3..5 => {
-                let Some(key) = self.key() else { return };
-                let spec = self.store.lock().objects.get(&key).map(|user| user.spec.clone());
-                let Some(mut spec) = spec else { return };
-                self.edit(&mut spec);
-                self.store.change(&key, |there| *there = spec);
-            }
-            5 => {
-                let Some(key) = self.key() else { return };
-                self.store.delete(&key, self.now);
-            }
-            6 => {
-                let password = format!("password-{}", self.random.range(0, 1_000));
-                self.put_secret("given", "password", &password);
-            }
-            7 => {
-                let name = self.random.pick(&["ann", "bob", "cy"]).unwrap();
-                self.kafka.lock().unwrap().passwords.remove(name);
-            }
-            8 => {
-                let calls = usize::try_from(self.random.range(0, 6)).unwrap();
-                let mut kafka = self.kafka.lock().unwrap();
-                kafka.is_away = !kafka.is_away;
-                kafka.calls_left = Some(calls);
-            }
-            9 => {
-                self.generation += 1;
-                let paused = self.random.chance(30);
-                self.cluster = (!self.random.chance(30)).then(|| cluster(paused, self.generation));
-            }
-            10 => {
-                self.board = board(Kind::User);
-                self.memory = Memory::default();
-            }
-            _ => {
-                let mut vault = self.secrets.0.lock().unwrap();
-                let owned = vault.stored.iter().find(|(_, stored)| stored.owner.is_some());
-                if let Some(key) = owned.map(|(key, _)| key.clone()) {
-                    vault.stored.remove(&key);
-                }
-            }
-        }
-    }
-
     fn look(&mut self) {
         self.now += SignedDuration::from_secs(5);
         let cluster_key = Key::new("kafka", "c");
@@ -422,126 +327,6 @@ impl World {
             self.board.mark_cluster(&Key::new("kafka", "c"));
             self.look();
         }
-    }
-
-    fn check_settled(&mut self, seed: u64) {
-        let versions = |world: &Self| {
-            let set = world.kafka.lock().unwrap().credentials_set;
-            (world.store.lock().status_writes, world.secrets.0.lock().unwrap().version, set)
-        };
-        let before = versions(self);
-        self.board.mark_cluster(&Key::new("kafka", "c"));
-        self.look();
-        assert_eq!(versions(self), before, "seed {seed}: nothing is written in the calm");
-        let users = self.store.lock().objects.clone();
-        let kafka = self.kafka.lock().unwrap();
-        let vault = self.secrets.0.lock().unwrap();
-        assert!(kafka.acls.iter().any(|acl| acl.principal == FOREIGN), "seed {seed}");
-        let mut known: BTreeSet<String> = [FOREIGN.to_owned()].into();
-        for (_, note) in &self.store.lock().notes {
-            // What was left with a word about it may be there.
-            let name = note.text.split('\'').nth(1).unwrap_or_default();
-            known.extend([format!("User:{name}"), format!("User:CN={name}")]);
-        }
-        for (key, user) in &users {
-            let at = format!("seed {seed}, {key} as {}", user.claimed());
-            assert!(user.metadata.deletion_timestamp.is_none(), "{at}: hangs");
-            let status = user.status.as_ref().unwrap_or_else(|| panic!("{at}: was told nothing"));
-            let ready = status.conditions.of(READY).unwrap();
-            let rivals = users.values().filter(|rival| rival.claimed() == user.claimed());
-            let owner = rivals.min_by_key(|rival| rival.age()).unwrap();
-            if owner.uid() != user.uid() {
-                assert_eq!(ready.reason, "NameTaken", "{at}");
-                continue;
-            }
-            let stored = vault.stored.get(&Key::new("kafka", &secret_name(user)));
-            if stored.is_none_or(|stored| stored.owner != user.uid()) {
-                // It keeps what it had before it was given a Secret that is taken, or asked for a password that is not there.
-                known.extend(principals(user));
-                let expected = ["SecretTaken", "NoPassword"];
-                assert!(expected.contains(&ready.reason.as_str()), "{at}: {}", ready.message);
-                continue;
-            }
-            known.insert(super::validate::principal(user));
-            if ready.reason == "NoPassword" {
-                known.extend(principals(user));
-                continue;
-            }
-            assert_eq!(ready.status, "True", "{at}: {}", ready.message);
-            let name = format!("'{}'", user.claimed());
-            let inner = self.store.lock();
-            let is_left = inner.notes.iter().any(|(_, note)| note.text.contains(&name));
-            let is_scram = user.spec.authentication == Authentication::ScramSha512;
-            // A credential that an earlier user left behind is nobody's who has no use for one.
-            if is_scram || !is_left {
-                let password = stored.unwrap().secret.data.get("password");
-                let there = kafka.passwords.get(user.claimed());
-                assert_eq!(there.map(String::as_bytes), password.map(Vec::as_slice), "{at}");
-            }
-            check_access(user, &stored.unwrap().secret, &kafka, &vault, &at);
-        }
-        let stray = kafka.acls.iter().find(|acl| !known.contains(&acl.principal));
-        assert_eq!(stray, None, "seed {seed}: rules of nobody, {known:?}");
-    }
-}
-
-fn principals(user: &KafkaUser) -> Vec<String> {
-    let known = user.annotations().get("klamm.dev/principals").cloned().unwrap_or_default();
-    known.split(',').map(str::to_owned).collect()
-}
-
-fn check_access(user: &KafkaUser, secret: &Secret, kafka: &Kafka, vault: &Vault, at: &str) {
-    let name = user.claimed();
-    let entry =
-        |key: &str| secret.data.get(key).map(|bytes| String::from_utf8(bytes.clone()).unwrap());
-    assert_eq!(entry("username").as_deref(), Some(name), "{at}");
-    assert!(entry("ca.crt").is_some_and(|pem| pem.contains("CERTIFICATE")), "{at}");
-    if user.spec.password.is_some() {
-        let given = &vault.stored[&Key::new("kafka", "given")].secret.data["password"];
-        assert_eq!(entry("password").map(String::into_bytes).as_ref(), Some(given), "{at}");
-    }
-    let is_tls = user.spec.authentication == Authentication::Tls;
-    assert_eq!(entry("user.key").is_some(), is_tls, "{at}");
-    let principal = super::validate::principal(user);
-    let rules: BTreeSet<&str> = kafka
-        .acls
-        .iter()
-        .filter(|acl| acl.principal == principal)
-        .map(|acl| acl.resource.name.as_str())
-        .collect();
-    let wanted = user.spec.acls.iter().flatten().map(|acl| acl.resource.name.as_str()).collect();
-    assert_eq!(rules, wanted, "{at}");
-    let entity = super::validate::entity(name, user.spec.authentication);
-    let rate = kafka.quotas.get(&entity).and_then(|quotas| quotas.get("producer_byte_rate"));
-    let wanted = user.spec.quotas.as_ref().and_then(|quotas| quotas.producer_byte_rate);
-    assert_eq!(rate.map(|rate| *rate as u64), wanted, "{at}");
-}
-
-fn acl(topic: &str) -> Acl {
-    Acl {
-        resource: AclResource {
-            kind: AclResourceType::Topic,
-            name: topic.into(),
-            pattern_type: PatternType::Literal,
-        },
-        operations: vec![AclOperation::Read, AclOperation::Describe],
-        host: "*".into(),
-        permission: AclPermission::Allow,
-    }
-}
-
-fn foreign() -> KafkaAcl {
-    use klamm_kafka::admin as kafka;
-    KafkaAcl {
-        resource: kafka::AclResource {
-            kind: kafka::ResourceType::Topic,
-            name: "x".into(),
-            pattern: kafka::PatternType::Literal,
-        },
-        principal: FOREIGN.into(),
-        host: "*".into(),
-        operation: kafka::AclOperation::Read,
-        permission: kafka::AclPermission::Allow,
     }
 }
 

@@ -8,7 +8,7 @@ use klamm_crd::KafkaUser;
 use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 
-use crate::apply::FIELD_MANAGER;
+use crate::apply::{FIELD_MANAGER, words};
 use crate::ca::Secret;
 use crate::controllers::registry::{Claimant, Key};
 
@@ -53,7 +53,7 @@ impl KubernetesSecrets {
 
 impl Secrets for KubernetesSecrets {
     async fn read(&self, key: &Key) -> Result<Option<Stored>, String> {
-        let found = self.api(key).get_opt(&key.name).await.map_err(|error| error.to_string())?;
+        let found = self.api(key).get_opt(&key.name).await.map_err(|error| words(&error))?;
         Ok(found.map(stored))
     }
 
@@ -74,7 +74,7 @@ impl Secrets for KubernetesSecrets {
         match written {
             Ok(object) => Ok(Some(stored(object))),
             Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(None),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(words(&error)),
         }
     }
 
@@ -84,7 +84,7 @@ impl Secrets for KubernetesSecrets {
         match self.api(key).delete(&key.name, &params).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(words(&error)),
         }
     }
 }

@@ -40,7 +40,7 @@ fn newer_operator_restarts_nothing_until_somebody_changes_something() {
         let changed = newer(built(input, |input| input.cluster.spec.image = Some("x".into())));
         assert_eq!(
             keep_or_replace(Some(&live), changed.clone()),
-            Verdict::Apply(Box::new(changed))
+            Verdict::Apply(recorded(Some(&live), changed))
         );
     }
 }
@@ -128,7 +128,10 @@ fn another_volume_needs_another_stateful_set_and_another_size_does_not() {
         let volume = klamm_crd::Volume { id: 2, size: Quantity("1Gi".into()), storage_class: None };
         input.pools[0].spec.volumes.push(volume);
     });
-    assert_eq!(keep_or_replace(Some(&live), more.clone()), Verdict::Recreate(Box::new(more)));
+    assert_eq!(
+        keep_or_replace(Some(&live), more.clone()),
+        Verdict::Recreate(recorded(Some(&live), more))
+    );
     let larger = built(combined_input(), |input| {
         input.pools[0].spec.volumes[0].size = Quantity("20Gi".into());
         input.cluster.spec.image = Some("x".into());
