@@ -32,7 +32,7 @@ fn on_harness(arguments: &Arguments) -> Result<(), String> {
     // What is missing is said before minutes of building.
     harness.run(&["check"])?;
     let _lock = harness.lock()?;
-    let programs = programs::build()?;
+    let programs = programs::build(arguments.tls)?;
     harness.run(&["up", &arguments.nodes.to_string()])?;
     let ran = load_and_run(arguments, &harness, &programs);
     if arguments.keep {
@@ -57,7 +57,7 @@ fn load_and_run(arguments: &Arguments, harness: &Harness, programs: &Path) -> Re
 fn elsewhere(arguments: &Arguments, kubeconfig: &str) -> Result<(), String> {
     workspace::run("kubectl", &["version"])
         .map_err(|error| format!("{error}\nxtask: the cluster of KUBECONFIG={kubeconfig} does not answer; unset it for one of our own"))?;
-    let programs = programs::build()?;
+    let programs = programs::build(arguments.tls)?;
     println!(
         "On the cluster of KUBECONFIG={kubeconfig}. Nothing is loaded onto it: these images must be on its nodes or pullable by"
     );

@@ -13,9 +13,19 @@ pub struct Images {
     /// Image with `klamm-operator` and the agent
     #[arg(long, env = "KLAMM_E2E_IMAGE_OPERATOR", default_value = "klamm.test/klamm-operator:e2e")]
     pub operator: String,
+    /// The same under another name, as a newer version would be
+    #[arg(
+        long,
+        env = "KLAMM_E2E_IMAGE_OPERATOR_NEXT",
+        default_value = "klamm.test/klamm-operator:next"
+    )]
+    pub operator_next: String,
     /// Image with `klamm`
     #[arg(long, env = "KLAMM_E2E_IMAGE_KLAMM", default_value = "klamm.test/klamm:e2e")]
     pub klamm: String,
+    /// Image with a `klamm` that was built with the cargo feature `tls`; without one, what needs it is skipped
+    #[arg(long, env = "KLAMM_E2E_IMAGE_KLAMM_TLS")]
+    pub klamm_tls: Option<String>,
     /// Image with `klamm-e2e`, for loads on a cluster of somebody's own
     #[arg(long, env = "KLAMM_E2E_IMAGE_LOAD", default_value = "klamm.test/klamm-e2e:e2e")]
     pub load: String,

@@ -49,6 +49,28 @@ impl Kafka {
         }
     }
 
+    /// Who has replicas of each partition of a topic.
+    pub(crate) fn replicas(&mut self, name: &str) -> Result<Vec<Vec<i32>>, String> {
+        let asked = self.runtime.block_on(self.admin.metadata(Some(&[name])));
+        let topic = asked.map_err(|error| error.to_string())?.remove(name);
+        let topic = topic.ok_or("no such topic")?.map_err(|error| error.to_string())?;
+        Ok(topic.partitions.into_iter().map(|partition| partition.replicas).collect())
+    }
+
+    /// The failure domain of each broker.
+    pub(crate) fn racks(&mut self) -> Result<BTreeMap<i32, Option<String>>, String> {
+        let asked = self.runtime.block_on(self.admin.describe_cluster());
+        let cluster = asked.map_err(|error| error.to_string())?;
+        Ok(cluster.nodes.into_iter().map(|node| (node.id, node.rack)).collect())
+    }
+
+    /// The controllers that vote.
+    pub(crate) fn voters(&mut self) -> Result<Vec<i32>, String> {
+        let asked = self.runtime.block_on(self.admin.describe_quorum());
+        let quorum = asked.map_err(|error| error.to_string())?;
+        Ok(quorum.voters.iter().map(|voter| voter.node).collect())
+    }
+
     /// How many topics there are.
     pub(crate) fn topics(&mut self) -> Result<usize, String> {
         let asked = self.runtime.block_on(self.admin.metadata(None));
@@ -57,7 +79,20 @@ impl Kafka {
 
     /// A property of a topic.
     pub(crate) fn config(&mut self, topic: &str, key: &str) -> Result<Option<String>, String> {
-        let resource = [Resource::Topic(topic.to_owned())];
+        self.property(Resource::Topic(topic.to_owned()), key)
+    }
+
+    /// A property of a broker, as it has it now.
+    pub(crate) fn broker_config(
+        &mut self,
+        broker: i32,
+        key: &str,
+    ) -> Result<Option<String>, String> {
+        self.property(Resource::Broker(broker), key)
+    }
+
+    fn property(&mut self, of: Resource, key: &str) -> Result<Option<String>, String> {
+        let resource = [of];
         let asked = self.runtime.block_on(self.admin.describe_configs(&resource, Some(&[key])));
         let mut answers = asked.map_err(|error| error.to_string())?;
         let entries =

@@ -27,11 +27,14 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use klamm_kafka::security::Security;
 pub use report::{State, Verdict, Window};
 
+use self::brokers::Brokers;
 use crate::clock::{now, since_ms};
 use crate::end::{End, Outcome};
 use crate::kubectl::Namespace;
+use crate::secret::Secret;
 use crate::stage::Stage;
 use crate::wait::until;
 
@@ -56,6 +59,12 @@ pub struct Spec {
     /// Records of a batch; each partition gets a batch every 20 ms
     #[arg(long, default_value_t = 10)]
     pub batch: i32,
+    /// The first line of standard input is the Secret of a KafkaUser, as JSON: the load connects as that user
+    #[arg(long)]
+    pub as_user: bool,
+    /// Who that is.
+    #[arg(skip)]
+    secret: Secret,
 }
 
 impl Spec {
@@ -68,7 +77,21 @@ impl Spec {
             replicas: 3,
             min_insync: 2,
             batch: 10,
+            as_user: false,
+            secret: Secret::default(),
         }
+    }
+
+    /// The same, as the user of a Secret and over that user's listener.
+    pub(crate) fn of_user(secret: &Secret) -> Result<Self, String> {
+        let bootstrap = secret.text("bootstrap.servers")?;
+        Ok(Self { as_user: true, secret: secret.clone(), ..Self::new(&bootstrap) })
+    }
+
+    /// Connections as the user there is.
+    pub(crate) fn brokers(&self) -> Brokers {
+        let security = if self.as_user { self.secret.security() } else { Ok(Security::default()) };
+        Brokers::new(&self.bootstrap, security)
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -81,7 +104,8 @@ impl Spec {
             ("batch", self.batch.to_string()),
         ];
         let flag = |(name, value)| [format!("--{name}"), value];
-        std::iter::once("load".to_owned()).chain(flags.into_iter().flat_map(flag)).collect()
+        let all = std::iter::once("load".to_owned()).chain(flags.into_iter().flat_map(flag));
+        all.chain(self.as_user.then(|| "--as-user".to_owned())).collect()
     }
 }
 
@@ -118,6 +142,10 @@ impl Load {
             return Err(End::Failed("a load without pipes".to_owned()));
         };
         let mut load = Self { child, orders, answers: BufReader::new(answers), brokers: 0 };
+        if spec.as_user {
+            let secret = serde_json::to_string(&spec.secret).map_err(|error| error.to_string())?;
+            writeln!(load.orders, "{secret}").map_err(|error| format!("the load: {error}"))?;
+        }
         let ready: String = load.answer()?;
         End::unless(ready == "ready", || format!("the load said '{ready}'"))?;
         load.brokers = load.state()?.brokers.len();

@@ -1,10 +1,13 @@
 //! The operator, installed as the documentation says.
 
+use serde_json::Value;
+
 use crate::end::Outcome;
 use crate::kubectl::{Namespace, kubectl};
 use crate::stage::Stage;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, until};
 
+const MANUAL: &str = "docs/operating/kubernetes.md";
 const MANIFEST: &str = "deploy/klamm-operator.yaml";
 const NAMESPACE: &str = "klamm-system";
 const PODS: &str = "app.kubernetes.io/name=klamm-operator";
@@ -21,17 +24,68 @@ impl Operator {
     /// # Errors
     /// What `kubectl` says, or when it does not become available.
     pub fn install(stage: &Stage<'_>) -> Outcome<Self> {
+        Self::install_as(stage, &stage.cluster().images.operator)
+    }
+
+    /// The same from another image, in place of one that is there.
+    ///
+    /// # Errors
+    /// What `kubectl` says, or when it does not become available.
+    pub fn install_as(stage: &Stage<'_>, image: &str) -> Outcome<Self> {
         let text = std::fs::read_to_string(MANIFEST).map_err(|e| format!("{MANIFEST}: {e}"))?;
-        let images = &stage.cluster().images;
         // Of the release, unless they are given.
         let text = text
-            .replace("klamm/klamm-operator:0.1.0", &images.operator)
-            .replace("klamm/klamm:0.1.0", &images.klamm);
+            .replace("klamm/klamm-operator:0.1.0", image)
+            .replace("klamm/klamm:0.1.0", &stage.cluster().images.klamm);
         let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
         kubectl(&apply, Some(&text))?;
         let namespace = Namespace::there(NAMESPACE);
         namespace.wait("deployment/klamm-operator", "condition=Available", PATIENCE)?;
         Ok(Self { namespace })
+    }
+
+    /// Waits until the one with the lease is of this image, and no other is there.
+    ///
+    /// # Errors
+    /// When that does not come true.
+    pub fn leads(&self, image: &str) -> Result<(), String> {
+        until(&format!("an operator of {image} that leads, alone"), PATIENCE, || {
+            let leader = self.namespace.json("lease/klamm-operator")?["spec"].take();
+            let list = self.namespace.kubectl(&["get", "pods", "-l", PODS, "-o", "json"])?;
+            let list: Value = serde_json::from_str(&list).map_err(|error| error.to_string())?;
+            let pods = list["items"].as_array().cloned().unwrap_or_default();
+            let leads = |pod: &Value| {
+                pod["metadata"]["name"] == leader["holderIdentity"]
+                    && pod["spec"]["containers"][0]["image"] == image
+            };
+            if pods.len() == 1 && leads(&pods[0]) {
+                return Ok(());
+            }
+            Err(format!("{} leads, {} pods are there", leader["holderIdentity"], pods.len()))
+        })
+    }
+
+    /// Takes it away with the very commands of the documentation.
+    ///
+    /// # Errors
+    /// What `kubectl` says, or when the documentation has no such commands.
+    pub fn uninstall(&self) -> Result<(), String> {
+        let text = std::fs::read_to_string(MANUAL).map_err(|e| format!("{MANUAL}: {e}"))?;
+        let section = text.split("\n## ").find(|section| section.starts_with("Uninstall\n"));
+        let lines = section.unwrap_or_default().lines().map(str::trim);
+        let commands: Vec<&str> =
+            lines.filter_map(|line| line.strip_prefix("kubectl delete ")).collect();
+        if commands.is_empty() {
+            return Err(format!("{MANUAL} does not say how to uninstall"));
+        }
+        for command in commands {
+            println!("    kubectl delete {command}");
+            kubectl(&[&["delete"], &command.split(' ').collect::<Vec<_>>()[..]].concat(), None)?;
+        }
+        until("no operator", PATIENCE, || {
+            let pods = self.namespace.pods(PODS)?;
+            if pods.is_empty() { Ok(()) } else { Err(format!("{} pods", pods.len())) }
+        })
     }
 
     /// Its process dies at once.

@@ -76,6 +76,19 @@ impl Observed {
             && self.behind(node).next().is_none()
             && quorum.voter(node).is_none_or(Replica::is_in_step)
     }
+
+    /// Controllers that are to vote and do not yet, with the disk that they have. None while nobody leads the quorum.
+    pub fn joining(&self, desired: &Desired) -> Vec<NodeId> {
+        let Some((quorum, _)) = self.led_quorum() else { return Vec::new() };
+        let votes = |id: &NodeId| {
+            let disk = self.nodes.get(id).map(|node| &node.disk);
+            quorum.voter(*id).is_some_and(|voter| match disk {
+                Some(Disk::Formatted(directory)) => voter.directory == *directory,
+                _ => true,
+            })
+        };
+        desired.controllers().filter(|id| !votes(id)).collect()
+    }
 }
 
 impl Desired {
@@ -92,5 +105,25 @@ impl Desired {
     /// The nodes that should vote.
     pub fn controllers(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes.iter().filter(|(_, wanted)| wanted.roles.controller).map(|(id, _)| *id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{as_is, brokers, directory, ids};
+
+    #[test]
+    fn controllers_join_until_they_vote_with_the_disk_they_have() {
+        let mut observed = brokers(3);
+        let desired = as_is(&brokers(5));
+        assert_eq!(observed.joining(&desired), ids(&[3, 4]));
+        assert!(observed.joining(&as_is(&observed)).is_empty());
+
+        observed.nodes.get_mut(&NodeId(1)).unwrap().disk = Disk::Formatted(directory(77));
+        assert_eq!(observed.joining(&as_is(&observed)), ids(&[1]));
+
+        observed.metadata.as_mut().unwrap().quorum.leader = None;
+        assert!(observed.joining(&desired).is_empty());
     }
 }

@@ -1,12 +1,15 @@
 //! The command line.
 
+use super::programs::KLAMM;
+
 pub const USAGE: &str = "\
-cargo xtask e2e [NAME...] [--core] [--keep] [--list] [--seed N] [--nodes N] [-- OPTION...]
+cargo xtask e2e [NAME...] [--core] [--keep] [--list] [--tls] [--seed N] [--nodes N] [-- OPTION...]
 
   NAME        scenarios whose name contains it; all without
   --core      what continuous integration runs
   --keep      leaves namespaces, and the cluster that was made, there
   --list      names the scenarios
+  --tls       klamm with TLS towards Kafka: builds OpenSSL, which takes minutes, and skips nothing
   --seed N    makes the choices of an earlier run
   --nodes N   machines of the cluster that is made [default: 3]
   OPTION      of `klamm-e2e run`, such as --operator IMAGE
@@ -19,6 +22,8 @@ With KUBECONFIG set the cluster is that one; without, one is made on this machin
 pub struct Arguments {
     pub list: bool,
     pub keep: bool,
+    /// klamm is built with its cargo feature of that name.
+    pub tls: bool,
     pub nodes: u32,
     /// For `klamm-e2e run`.
     pub passed: Vec<String>,
@@ -26,7 +31,7 @@ pub struct Arguments {
 
 impl Default for Arguments {
     fn default() -> Self {
-        Self { list: false, keep: false, nodes: 3, passed: Vec::new() }
+        Self { list: false, keep: false, tls: false, nodes: 3, passed: Vec::new() }
     }
 }
 
@@ -45,6 +50,10 @@ impl Arguments {
                 "--keep" => {
                     parsed.keep = true;
                     passed.push(argument);
+                }
+                "--tls" => {
+                    parsed.tls = true;
+                    passed.extend(["--klamm-tls".to_owned(), KLAMM.to_owned()]);
                 }
                 "--core" => passed.push(argument),
                 "--nodes" => {
@@ -77,8 +86,15 @@ mod tests {
     fn scenarios_options_and_what_is_passed_on() {
         let parsed =
             parse("handmade --core --seed 7 --nodes 5 -- --operator a/b:c").unwrap().unwrap();
-        assert!(!parsed.keep && parsed.nodes == 5);
+        assert!(!parsed.keep && !parsed.tls && parsed.nodes == 5);
         assert_eq!(parsed.passed.join(" "), "handmade --core --seed 7 --operator a/b:c");
+    }
+
+    #[test]
+    fn klamm_with_tls_is_built_and_named() {
+        let parsed = parse("gateway-tls --tls").unwrap().unwrap();
+        assert!(parsed.tls);
+        assert_eq!(parsed.passed.join(" "), "gateway-tls --klamm-tls klamm.test/klamm:e2e");
     }
 
     #[test]

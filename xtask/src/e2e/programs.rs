@@ -19,10 +19,19 @@ pub struct Image {
     programs: &'static [&'static str],
 }
 
+/// The image of gateways.
+pub const KLAMM: &str = "klamm.test/klamm:e2e";
+
 /// As `klamm-e2e run` expects them.
 pub const IMAGES: &[Image] = &[
     Image {
         name: "klamm.test/klamm-operator:e2e",
+        base: None,
+        programs: &["klamm-operator", "klamm-agent"],
+    },
+    // A newer version, as far as a cluster can tell.
+    Image {
+        name: "klamm.test/klamm-operator:next",
         base: None,
         programs: &["klamm-operator", "klamm-agent"],
     },
@@ -31,7 +40,7 @@ pub const IMAGES: &[Image] = &[
         base: Some("kafka-4.3.0"),
         programs: &["klamm-operator"],
     },
-    Image { name: "klamm.test/klamm:e2e", base: None, programs: &["klamm"] },
+    Image { name: KLAMM, base: None, programs: &["klamm"] },
     Image { name: "klamm.test/klamm-e2e:e2e", base: None, programs: &["klamm-e2e"] },
 ];
 
@@ -67,13 +76,16 @@ impl Image {
     }
 }
 
-/// Builds them; the folder they are in.
-pub fn build() -> Result<PathBuf, String> {
+/// Builds them, klamm with TLS towards Kafka if that is asked for; the folder they are in.
+pub fn build(tls: bool) -> Result<PathBuf, String> {
     let here = |name: &&&str| workspace::root().join("crates").join(name).is_dir();
     let packages: Vec<String> = PACKAGES.iter().filter(here).map(|name| package(name)).collect();
     // With --target the flag is not for build scripts and macros, which cannot be static.
     let mut command = vec!["build", "--profile", "e2e", "--target", TARGET];
     command.extend(packages.iter().map(String::as_str));
+    if tls {
+        command.extend(["--features", "klamm/tls"]);
+    }
     let flags = ("RUSTFLAGS", "-C target-feature=+crt-static".to_owned());
     workspace::run_with("cargo", &command, &[flags])?;
     Ok(workspace::target().join(TARGET).join("e2e"))

@@ -12,7 +12,6 @@ use super::device::{Device, Pods};
 use super::producer::Producer;
 use super::subscriber::Subscriber;
 use super::{Delivered, Spec};
-use crate::load::brokers::Brokers;
 use crate::load::ledger::{Ledger, Read};
 use crate::load::program::{create, patiently, say};
 use crate::load::reader::Reader;
@@ -47,7 +46,7 @@ fn load(spec: &Spec) -> crate::load::Spec {
 
 impl Running {
     async fn start(spec: Spec) -> Result<Self, String> {
-        let mut brokers = Brokers::new(&spec.bootstrap);
+        let mut brokers = load(&spec).brokers();
         let topic = load(&spec);
         patiently("the topic", async || create(&mut brokers, &topic).await).await?;
         let ledger = Arc::new(Ledger::new(spec.devices as i32 + 1));

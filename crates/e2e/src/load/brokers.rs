@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use klamm_kafka::KafkaError;
-use klamm_kafka::client::Client;
+use klamm_kafka::client::{Client, ClientOptions};
 use klamm_kafka::cluster::check;
+use klamm_kafka::security::Security;
 use klamm_kafka_proto::messages::metadata::{
     Metadata, MetadataRequest, MetadataRequestTopic, MetadataResponse,
 };
@@ -16,21 +17,30 @@ use tokio::time::timeout;
 const BY_NAME: i16 = 12;
 /// For a connection and its first exchange.
 const CONNECT: Duration = Duration::from_secs(1);
+/// With a handshake, for which a broker that has just started compiles its code first.
+const SECURE: Duration = Duration::from_secs(3);
 /// For a request.
 pub(crate) const REQUEST: Duration = Duration::from_secs(3);
 
 /// Connections of one task.
 #[derive(Debug)]
 pub(crate) struct Brokers {
+    /// Credentials that cannot be read fail each connection with that word.
+    options: Result<ClientOptions, String>,
     bootstrap: Vec<String>,
     known: BTreeMap<i32, String>,
     open: Option<(i32, Client)>,
 }
 
 impl Brokers {
-    pub(crate) fn new(bootstrap: &str) -> Self {
+    pub(crate) fn new(bootstrap: &str, security: Result<Security, String>) -> Self {
         let bootstrap = bootstrap.split(',').map(|server| server.trim().to_owned()).collect();
-        Self { bootstrap, known: BTreeMap::new(), open: None }
+        let options = security.map(|security| {
+            let connect_time = if security.tls.is_some() { SECURE } else { CONNECT };
+            let options = ClientOptions::new("klamm-e2e").with_security(security);
+            ClientOptions { connect_time, ..options }
+        });
+        Self { options, bootstrap, known: BTreeMap::new(), open: None }
     }
 
     /// Metadata of one topic, or of all, from whichever broker answers first.
@@ -61,7 +71,7 @@ impl Brokers {
         let mut last = KafkaError::Closed;
         for server in self.known.values().chain(&self.bootstrap) {
             let asked = async {
-                let mut client = connect(server).await?;
+                let mut client = self.connect(server).await?;
                 within(REQUEST, client.call::<A>(request)).await
             };
             match asked.await {
@@ -111,12 +121,14 @@ impl Brokers {
         let found = found.ok_or_else(away)?;
         check(found.error_code, || format!("{topic}-{partition}"))?;
         let server = self.known.get(&found.leader_id).ok_or_else(away)?;
-        Ok((found.leader_id, connect(server).await?))
+        Ok((found.leader_id, self.connect(server).await?))
     }
-}
 
-async fn connect(server: &str) -> Result<Client, KafkaError> {
-    within(CONNECT, Client::connect(server, "klamm-e2e")).await
+    async fn connect(&self, server: &str) -> Result<Client, KafkaError> {
+        let options = self.options.as_ref();
+        let options = options.map_err(|why| KafkaError::Credentials(why.clone()))?;
+        Client::connect_with(server, options).await
+    }
 }
 
 async fn within<T>(

@@ -33,8 +33,15 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub fn run(spec: Spec) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
+        let mut orders = BufReader::new(stdin()).lines();
+        let mut spec = spec;
+        if spec.as_user {
+            let line = orders.next_line().await.map_err(|error| error.to_string())?;
+            let secret = serde_json::from_str(line.as_deref().unwrap_or_default());
+            spec.secret = secret.map_err(|error| format!("no Secret came: {error}"))?;
+        }
         // A broken pipe is an end like any other: nobody listens.
-        Running::start(spec).await?.obey(BufReader::new(stdin()).lines()).await
+        Running::start(spec).await?.obey(orders).await
     })
 }
 
@@ -49,7 +56,7 @@ struct Running {
 
 impl Running {
     async fn start(spec: Spec) -> Result<Self, String> {
-        let mut brokers = Brokers::new(&spec.bootstrap);
+        let mut brokers = spec.brokers();
         patiently("the topic", async || create(&mut brokers, &spec).await).await?;
         let ledger = Arc::new(Ledger::new(spec.partitions));
         let stop = Arc::new(AtomicBool::new(false));

@@ -31,7 +31,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(spec: &Spec, partition: i32) -> Self {
-        let brokers = Brokers::new(&spec.bootstrap);
+        let brokers = spec.brokers();
         Self { spec: spec.clone(), partition, brokers, next: 0 }
     }
 

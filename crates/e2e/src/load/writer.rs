@@ -41,7 +41,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// Until it is told to stop; a batch that is under way then is still seen through.
     pub(crate) async fn run(self) {
-        let mut brokers = Brokers::new(&self.spec.bootstrap);
+        let mut brokers = self.spec.brokers();
         let mut producer = self.producer(&mut brokers).await;
         let mut number = 0;
         let mut pace = interval(PACE);

@@ -13,6 +13,7 @@ use crate::operator::Operator;
 use crate::stage::Stage;
 use crate::wait::{PATIENCE, until};
 
+pub(super) mod claims;
 pub(super) mod topic;
 pub(super) mod user;
 

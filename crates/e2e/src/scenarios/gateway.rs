@@ -1,8 +1,9 @@
 //! MQTT in front of a cluster: gateways die and are replaced, and no acknowledged message is lost.
 
+use super::operator::{Example, changed};
 use crate::clock::{now, since_ms};
 use crate::devices::{Devices, Spec};
-use crate::end::Outcome;
+use crate::end::{End, Outcome};
 use crate::kubectl::Namespace;
 use crate::operator::Operator;
 use crate::pod::Pod;
@@ -11,6 +12,8 @@ use crate::stage::Stage;
 use crate::wait::{PATIENCE, until};
 
 const MANIFEST: &str = "e2e/gateway/gateway.yaml";
+/// Two gateways, for a user with a password over TLS.
+const SECURED: &str = "examples/kubernetes/gateway.yaml";
 const PODS: &str = "klamm.dev/gateway=edge";
 /// Times that each fault strikes.
 const TIMES: u64 = 3;
@@ -42,29 +45,58 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Outcome {
     here.wait("kafkacluster/main", "condition=Ready", PATIENCE).map_err(explain)?;
     let took = here.wait("gateway/edge", "condition=Ready", PATIENCE).map_err(explain)?;
     stage.number("three gateways Ready after the cluster", took.as_millis(), "ms");
-    let name = here.name();
-    let mut devices = Devices::start(
-        stage,
-        &here,
-        &Spec {
-            bootstrap: format!("main-bootstrap.{name}.svc.cluster.local:9092"),
-            service: format!("edge-gateway.{name}.svc.cluster.local:1883"),
-            pods: servers(&settled(&here)?),
-            devices: 8,
-            topic: "mqtt".to_owned(),
-            partitions: 4,
-        },
-    )?;
-    devices.window()?;
+    let mut devices = devices(stage, &here, 3)?;
     let mut seed = Seed(stage.seed());
     let mut faults = vec![Fault::Removed, Fault::Deleted];
     if stage.cluster().harness.is_some() {
         faults.insert(0, Fault::Killed);
     }
     for fault in faults {
-        strikes(stage, &here, &mut devices, &mut seed, fault)?;
+        strikes(stage, &here, &mut devices, (&mut seed, 3), fault)?;
     }
-    roll(stage, &here, &mut devices)?;
+    // Another setting.
+    let patch = r#"{"spec":{"config":"max-connections = 5000\n"}}"#;
+    let patch = ["patch", "gateway/edge", "--type=merge", "-p", patch];
+    replaced(stage, &here, &mut devices, 3, "a change", &patch)?;
+    verdict(stage, devices)
+}
+
+/// The example of a gateway before the example of three brokers: over TLS, as a user with a password. Another password replaces the pods.
+pub(super) fn secured(stage: &mut Stage<'_>) -> Outcome {
+    let image = stage.cluster().images.klamm_tls.clone().ok_or_else(|| {
+        End::Skipped("needs an image of klamm with TLS: cargo xtask e2e --tls".to_owned())
+    })?;
+    let example = Example::three(stage, "gateway-tls")?;
+    let here = example.namespace().clone();
+    let image = format!("  replicas: 2\n  image: {image}\n");
+    here.apply(&changed(SECURED, &[("  replicas: 2\n", &image)])?)?;
+    let took = here.wait("gateway/edge", "condition=Ready", PATIENCE);
+    let took = took.map_err(|error| example.explain(&error))?;
+    stage.number("two gateways with TLS and a password Ready after apply", took.as_millis(), "ms");
+    let mut devices = devices(stage, &here, 2)?;
+    let mut seed = Seed(stage.seed());
+    strikes(stage, &here, &mut devices, (&mut seed, 2), Fault::Deleted)?;
+    replaced(stage, &here, &mut devices, 2, "another password", &["delete", "secret/edge-kafka"])?;
+    verdict(stage, devices)
+}
+
+/// Eight devices before so many gateways.
+fn devices(stage: &Stage<'_>, here: &Namespace, gateways: usize) -> Outcome<Devices> {
+    let name = here.name();
+    let spec = Spec {
+        bootstrap: format!("main-bootstrap.{name}.svc.cluster.local:9092"),
+        service: format!("edge-gateway.{name}.svc.cluster.local:1883"),
+        pods: servers(&settled(here, gateways)?),
+        devices: 8,
+        topic: "mqtt".to_owned(),
+        partitions: 4,
+    };
+    let mut devices = Devices::start(stage, here, &spec)?;
+    devices.window()?;
+    Ok(devices)
+}
+
+fn verdict(stage: &mut Stage<'_>, devices: Devices) -> Outcome {
     let delivered = devices.stop()?;
     stage.number("messages acknowledged", delivered.acknowledged, "");
     stage.number("messages lost", delivered.lost, "");
@@ -78,12 +110,12 @@ fn strikes(
     stage: &mut Stage<'_>,
     here: &Namespace,
     devices: &mut Devices,
-    seed: &mut Seed,
+    (seed, gateways): (&mut Seed, usize),
     fault: Fault,
 ) -> Outcome {
     let (mut produce_ms, mut consume_ms) = (0, 0);
     for _ in 0..TIMES {
-        let pods = settled(here)?;
+        let pods = settled(here, gateways)?;
         devices.pods(&servers(&pods))?;
         devices.window()?;
         let pod = seed.pick(&pods);
@@ -97,7 +129,7 @@ fn strikes(
             Fault::Deleted => here.delete_pod(&pod.name)?,
         }
         until("another container instead", PATIENCE, || {
-            let after = settled(here)?;
+            let after = settled(here, gateways)?;
             let still = after.iter().any(|other| other.containers == pod.containers);
             if still { Err(format!("{pod} runs still")) } else { Ok(()) }
         })?;
@@ -111,24 +143,30 @@ fn strikes(
     Ok(())
 }
 
-/// Another setting: every pod is replaced while devices publish.
-fn roll(stage: &mut Stage<'_>, here: &Namespace, devices: &mut Devices) -> Outcome {
-    let before = settled(here)?;
+/// Every pod is replaced while devices publish, because of what `kubectl` is told.
+fn replaced(
+    stage: &mut Stage<'_>,
+    here: &Namespace,
+    devices: &mut Devices,
+    gateways: usize,
+    why: &str,
+    command: &[&str],
+) -> Outcome {
+    let before = settled(here, gateways)?;
     devices.pods(&servers(&before))?;
     devices.window()?;
     let since = now();
-    let patch = r#"{"spec":{"config":"max-connections = 5000\n"}}"#;
-    here.kubectl(&["patch", "gateway/edge", "--type=merge", "-p", patch])?;
+    here.kubectl(command)?;
     until("every gateway replaced", PATIENCE, || {
         let pods = here.pods(PODS)?;
         // Devices that know pods have to learn of the new ones while the old ones go.
         let ready: Vec<Pod> = pods.into_iter().filter(|pod| pod.ready && !pod.deleting).collect();
         devices.pods(&servers(&ready))?;
         let kept = before.iter().filter(|old| ready.iter().any(|pod| pod.uid == old.uid)).count();
-        let done = kept == 0 && settled(here).is_ok();
+        let done = kept == 0 && settled(here, gateways).is_ok();
         if done { Ok(()) } else { Err(format!("{kept} to go")) }
     })?;
-    stage.number("three gateways replaced after a change", since_ms(since), "ms");
+    stage.number(&format!("every gateway replaced after {why}"), since_ms(since), "ms");
     heard(devices)?;
     let window = devices.window()?;
     stage.number("roll: longest stop of one device", window.produce_stop_ms, "ms");
@@ -144,11 +182,11 @@ fn heard(devices: &mut Devices) -> Result<(), String> {
     })
 }
 
-/// Three pods that are Ready and stay.
-fn settled(here: &Namespace) -> Result<Vec<Pod>, String> {
-    until("three gateways Ready and none on its way out", PATIENCE, || {
+/// So many pods that are Ready and stay.
+fn settled(here: &Namespace, gateways: usize) -> Result<Vec<Pod>, String> {
+    until(&format!("{gateways} gateways Ready and none on its way out"), PATIENCE, || {
         let pods = here.pods(PODS)?;
-        let good = pods.len() == 3 && pods.iter().all(|pod| pod.ready && !pod.deleting);
+        let good = pods.len() == gateways && pods.iter().all(|pod| pod.ready && !pod.deleting);
         let told: Vec<String> = pods.iter().map(Pod::to_string).collect();
         if good { Ok(pods) } else { Err(told.join("; ")) }
     })

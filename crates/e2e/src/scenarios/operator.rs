@@ -1,6 +1,8 @@
-//! A cluster that the operator runs: `examples/kubernetes/three-brokers.yaml`, as a user would apply it.
+//! A cluster that the operator runs: an example of `examples/kubernetes`, as a user would apply it.
 
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::clock::now;
 use crate::end::{End, Outcome};
@@ -8,24 +10,32 @@ use crate::faults::{self, Fault, Target};
 use crate::kubectl::Namespace;
 use crate::load::{Load, Spec};
 use crate::operator::Operator;
+use crate::pod::Pod;
 use crate::stage::Stage;
 use crate::wait::{PATIENCE, until};
 
 pub(super) mod change;
+pub(super) mod dedicated;
 pub(super) mod disks;
+pub(super) mod listeners;
 pub(super) mod refused;
+pub(super) mod replaced;
+pub(super) mod rollout;
 pub(super) mod scale;
 
 /// For several nodes one after the other.
 const ROLL: Duration = Duration::from_secs(900);
 
-/// Three nodes, each broker and controller.
-pub(super) struct Three {
+const THREE: &str = "examples/kubernetes/three-brokers.yaml";
+
+/// An example, applied as a user would.
+pub(super) struct Example {
     namespace: Namespace,
     operator: Operator,
+    cluster: &'static str,
 }
 
-impl Target for Three {
+impl Target for Example {
     fn namespace(&self) -> &Namespace {
         &self.namespace
     }
@@ -43,17 +53,43 @@ impl Target for Three {
     }
 }
 
-impl Three {
-    /// Installs the operator, applies the example, and waits until it is Ready.
-    fn new(stage: &mut Stage<'_>, name: &str) -> Outcome<Self> {
+impl Example {
+    /// Installs the operator, applies an example, in which words may be replaced by others, and waits until its cluster is Ready.
+    fn new(
+        stage: &mut Stage<'_>,
+        (name, cluster): (&str, &'static str),
+        path: &str,
+        changes: &[(&str, &str)],
+    ) -> Outcome<Self> {
         let operator = Operator::install(stage)?;
         let namespace = stage.namespace(name)?;
-        namespace.apply_file("examples/kubernetes/three-brokers.yaml")?;
-        let three = Self { namespace, operator };
-        let took = three.namespace.wait("kafkacluster/main", "condition=Ready", PATIENCE);
-        let took = took.map_err(|error| three.explain(&error))?;
-        stage.number("three nodes Ready after apply", took.as_millis(), "ms");
-        Ok(three)
+        let example = Self { namespace, operator, cluster };
+        example.namespace.apply(&changed(path, changes)?)?;
+        let took = example.ready()?;
+        stage.number("every node Ready after apply", took.as_millis(), "ms");
+        Ok(example)
+    }
+
+    /// Three nodes, each broker and controller.
+    pub(super) fn three(stage: &mut Stage<'_>, name: &str) -> Outcome<Self> {
+        Self::new(stage, (name, "main"), THREE, &[])
+    }
+
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    fn resource(&self) -> String {
+        format!("kafkacluster/{}", self.cluster)
+    }
+
+    fn ready(&self) -> Result<Duration, String> {
+        let took = self.namespace.wait(&self.resource(), "condition=Ready", PATIENCE);
+        took.map_err(|error| self.explain(&error))
+    }
+
+    fn status(&self) -> Result<Value, String> {
+        Ok(self.namespace.json(&self.resource())?["status"].take())
     }
 
     fn load(&self, stage: &Stage<'_>) -> Outcome<Load> {
@@ -66,19 +102,19 @@ impl Three {
     /// Changes the KafkaCluster's spec (JSON merge patch).
     fn patch(&self, patch: &str) -> Result<Instant, String> {
         let since = now();
-        let arguments = ["patch", "kafkacluster/main", "--type=merge", "-p", patch];
+        let arguments = ["patch", &self.resource(), "--type=merge", "-p", patch];
         self.namespace.kubectl(&arguments).map(|_| since)
     }
 
     fn annotate(&self, annotation: &str) -> Result<Instant, String> {
         let since = now();
-        self.namespace.kubectl(&["annotate", "kafkacluster/main", annotation]).map(|_| since)
+        self.namespace.kubectl(&["annotate", &self.resource(), annotation]).map(|_| since)
     }
 
     /// The operator has looked at the latest change, nothing is on its way any more, and all are Ready.
     fn settled(&self, limit: Duration) -> Result<(), String> {
         let settled = until("everything as it was asked for", limit, || {
-            let cluster = self.namespace.json("kafkacluster/main")?;
+            let cluster = self.namespace.json(&self.resource())?;
             let status = &cluster["status"];
             let seen = status["observedGeneration"] == cluster["metadata"]["generation"];
             let is = |kind: &str, value: &str| {
@@ -96,13 +132,32 @@ impl Three {
 
     /// The uid of each node's pod.
     fn pods(&self) -> Result<Vec<String>, String> {
-        let pods = self.namespace.pods("klamm.dev/cluster=main")?;
+        let pods = self.namespace.pods(&format!("klamm.dev/cluster={}", self.cluster))?;
         Ok(pods.into_iter().map(|pod| format!("{} {}", pod.name, pod.uid)).collect())
     }
 
-    fn explain(&self, error: &str) -> String {
+    /// The same with the containers that run in them: one that was started again is another.
+    fn containers(&self) -> Result<Vec<String>, String> {
+        let pods = self.namespace.pods(&format!("klamm.dev/cluster={}", self.cluster))?;
+        let told = |pod: Pod| format!("{} {} {}", pod.name, pod.uid, pod.containers.join(" "));
+        Ok(pods.into_iter().map(told).collect())
+    }
+
+    pub(super) fn explain(&self, error: &str) -> String {
         format!("{error}\n{}", self.operator.log().unwrap_or_default())
     }
+}
+
+/// A file with other words in some places; each has to be there.
+pub(super) fn changed(path: &str, changes: &[(&str, &str)]) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    changes.iter().try_fold(text, |text, (from, to)| {
+        if text.contains(from) {
+            Ok(text.replace(from, to))
+        } else {
+            Err(format!("{path} has no '{from}'"))
+        }
+    })
 }
 
 /// Ends a load and keeps its numbers.
@@ -131,13 +186,13 @@ fn none_new(before: &[String], after: &[String]) -> Outcome {
 
 /// Killed, deleted, its machine restarted: each time a broker is back by itself, as who it was.
 pub(super) fn faults(stage: &mut Stage<'_>) -> Outcome {
-    let three = Three::new(stage, "faults")?;
+    let example = Example::three(stage, "faults")?;
     let some = [Fault::JavaKilled, Fault::PodDeleted, Fault::MachineRestarted];
-    faults::faults(stage, &three, &some)
+    faults::faults(stage, &example, &some)
 }
 
 /// The same with machines that stay away and wires that are cut.
 pub(super) fn long_faults(stage: &mut Stage<'_>) -> Outcome {
-    let three = Three::new(stage, "machine-away")?;
-    faults::faults(stage, &three, &[Fault::MachineAway, Fault::WireCut])
+    let example = Example::three(stage, "machine-away")?;
+    faults::faults(stage, &example, &[Fault::MachineAway, Fault::WireCut])
 }

@@ -11,7 +11,9 @@ pub(crate) fn cluster_told(key: &Key, cluster: Option<&KafkaCluster>) -> Result<
     let Key { namespace, name } = key;
     match cluster {
         None => {
-            let message = format!("there is no KafkaCluster {name} in namespace {namespace}");
+            let message = format!(
+                "there is no KafkaCluster {name} in namespace {namespace}; create it, or make this resource anew for another one"
+            );
             Err(Told::no("NoCluster", message))
         }
         Some(cluster) if cluster.metadata.deletion_timestamp.is_some() => {

@@ -1,16 +1,13 @@
 //! KafkaUsers: what their Secrets say lets them in, their rules bind, and nothing is left of them.
 
-use std::collections::BTreeMap;
-
 use klamm_kafka::KafkaError;
-use klamm_kafka::security::{ClientCertificate, Mechanism, Sasl, ScramMechanism, Security, Tls};
 use klamm_kafka_proto::ErrorCode;
 use serde_json::json;
 
 use super::{Place, delete, goes, patch, resource};
 use crate::end::Outcome;
 use crate::kafka::Kafka;
-use crate::kubectl::Namespace;
+use crate::secret::Secret;
 use crate::stage::Stage;
 use crate::wait::{PATIENCE, until};
 
@@ -119,82 +116,4 @@ fn stranger(what: &str, ask: impl FnMut() -> Answer) -> Outcome {
         let code = answer.as_ref().err().and_then(KafkaError::code);
         code == Some(ErrorCode::SaslAuthenticationFailed)
     })
-}
-
-/// What was delivered.
-struct Secret(BTreeMap<String, Vec<u8>>);
-
-impl Secret {
-    fn read(here: &Namespace, name: &str) -> Result<Self, String> {
-        let object = here.json(&format!("secret/{name}"))?;
-        let data = object["data"].as_object().cloned().unwrap_or_default();
-        let decoded = data.into_iter().map(|(key, value)| {
-            let bytes = base64(value.as_str().unwrap_or_default());
-            bytes.map(|bytes| (key, bytes)).ok_or_else(|| format!("{name} is not base64"))
-        });
-        decoded.collect::<Result<_, _>>().map(Self)
-    }
-
-    fn bytes(&self, key: &str) -> Result<&[u8], String> {
-        self.0.get(key).map(Vec::as_slice).ok_or_else(|| format!("no {key} in the Secret"))
-    }
-
-    fn text(&self, key: &str) -> Result<String, String> {
-        Ok(String::from_utf8_lossy(self.bytes(key)?).into_owned())
-    }
-
-    /// As the Secret says, and nothing else.
-    fn connect(&self) -> Result<Kafka, String> {
-        let protocol = self.text("security.protocol")?;
-        let mut security = Security::default();
-        if protocol.ends_with("SSL") {
-            let own = match (self.bytes("user.crt"), self.bytes("user.key")) {
-                (Ok(chain), Ok(key)) => Some(ClientCertificate { chain, key }),
-                _ => None,
-            };
-            let tls = Tls::new(self.bytes("ca.crt")?, own.as_ref());
-            security = security.with_tls(tls.map_err(|error| error.to_string())?);
-        }
-        if protocol.starts_with("SASL") {
-            let mechanism = Mechanism::Scram(ScramMechanism::Sha512);
-            let (user, password) = (self.text("username")?, self.text("password")?);
-            security = security.with_sasl(Sasl { mechanism, user, password });
-        }
-        Kafka::new(&self.text("bootstrap.servers")?, security)
-    }
-}
-
-/// What `kubectl` shows of a Secret (RFC 4648 section 4); none if it is not that.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let value = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let (mut bytes, mut bits, mut count) = (Vec::new(), 0u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        bits = bits << 6 | u32::from(value(byte)?);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_decoded() {
-        assert_eq!(base64("cGFzc3dvcmQ="), Some(b"password".to_vec()));
-        assert_eq!(base64("YQ=="), Some(b"a".to_vec()));
-        assert_eq!(base64(""), Some(Vec::new()));
-        assert_eq!(base64("a b"), None);
-    }
 }

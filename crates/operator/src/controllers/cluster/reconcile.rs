@@ -347,7 +347,7 @@ fn is_settled(
     let leaving = seen.observed.nodes.keys().any(|id| !spec.desired.nodes.contains_key(id));
     let acts = actions.iter().any(|action| !matches!(action, step::Action::Permit(..)));
     let rolls = !plan.steps.is_empty() || !plan.alterations.is_empty();
-    ready && !leaving && !acts && !rolls
+    ready && !leaving && !acts && !rolls && seen.observed.joining(&spec.desired).is_empty()
 }
 
 /// Brokers that are there and not wanted.

@@ -164,6 +164,9 @@ fn progressing(told: &Told<'_>) -> (bool, &'static str, String) {
     if observed.partitions().iter().any(crate::model::Partition::is_moving) {
         return (true, "MovingReplicas", "replicas are on the move".to_owned());
     }
+    if let Some(node) = observed.joining(desired).first() {
+        return (true, "Joining", format!("controller {node} does not vote yet"));
+    }
     let starting = |id: &&NodeId| {
         let node = observed.nodes.get(id);
         node.is_none_or(|node| !matches!(node.pod.state, PodState::Ready | PodState::Stuck { .. }))

@@ -131,7 +131,7 @@ fn password(of: &Ingredients<'_>, random: Random<'_>) -> Result<Password, Told> 
         let bytes = of.password.ok_or_else(|| {
             let (key, name) = (&reference.key, &reference.name);
             let message = format!(
-                "there is no Secret {name} with an entry {key} in namespace {}",
+                "there is no Secret {name} with an entry {key} in namespace {}; create it, or leave spec.password out to have one made up",
                 of.wanted.secret.namespace
             );
             Told::no("NoPassword", message)

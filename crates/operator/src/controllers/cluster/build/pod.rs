@@ -50,7 +50,7 @@ pub(super) fn build(validated: &Validated, id: NodeId, node: &NodeSpec) -> PodTe
 }
 
 /// Names all of a pod that none of its other annotations tells: which disks, how much memory and what configuration are told apart,
-/// because they are different reasons to restart it, or none.
+/// because they are different reasons to restart it, or none; and whose agent is in it, which is none.
 fn revision(template: &PodTemplateSpec) -> String {
     let mut rest = template.clone();
     let annotations = rest.metadata.get_or_insert_default().annotations.get_or_insert_default();
@@ -62,6 +62,8 @@ fn revision(template: &PodTemplateSpec) -> String {
     }
     let spec = rest.spec.get_or_insert_default();
     spec.volumes.get_or_insert_default().retain(|volume| !volume.name.starts_with("data-"));
+    // The next restart brings the agent of the operator there is then; that it is another one is no reason for a restart.
+    spec.init_containers.iter_mut().flatten().for_each(|container| container.image = None);
     for container in spec.containers.iter_mut().filter(|c| c.name == container::KAFKA) {
         container.resources = None;
         container.env.get_or_insert_default().retain(|variable| variable.name != container::HEAP);

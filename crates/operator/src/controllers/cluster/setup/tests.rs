@@ -99,6 +99,14 @@ fn each_change_is_a_reason_of_its_own() {
     parts(|_| (), &[]);
     parts(|input| input.cluster.spec.image = Some("x".into()), &["revision"]);
     parts(|input| input.cluster.spec.version = "4.3.1".into(), &["revision"]);
+    // Another operator's agent comes along with the next restart and is no reason for one.
+    parts(
+        |input| {
+            input.agent_image = "klamm-operator:2".into();
+            input.cluster.spec.config.0.extend([("log.cleaner.threads".into(), json!(2))]);
+        },
+        &["log.cleaner.threads"],
+    );
     parts(|input| input.pools[0].spec.jvm.heap = Some("1g".into()), &["resources"]);
     parts(|input| input.pools[0].spec.jvm.options.clear(), &["revision"]);
     parts(|input| input.pools[0].spec.resources = None, &["resources"]);

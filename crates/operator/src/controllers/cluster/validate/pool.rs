@@ -134,6 +134,7 @@ fn check_roles(input: &Dereferenced, pool: &KafkaNodePool, found: &mut Findings)
 /// What a cluster cannot be without.
 fn check_numbers(input: &Dereferenced, ids: &BTreeMap<String, Ids>, found: &mut Findings) {
     const FIELD: &str = "metadata.name";
+    const CLUSTER: &str = "the cluster";
     let cluster = input.cluster.metadata.name.as_deref().unwrap_or_default();
     if input.pools.is_empty() {
         let wrong = format!("is {cluster}, which no KafkaNodePool names");
@@ -150,22 +151,20 @@ fn check_numbers(input: &Dereferenced, ids: &BTreeMap<String, Ids>, found: &mut 
     };
     match nodes_with(Role::Controller) {
         0 => found.cluster(
-            FIELD,
+            CLUSTER,
             "has no node with role Controller",
             "make a pool with one, or with three",
         ),
         even if even % 2 == 0 => {
             let wrong = format!("has {even} nodes with role Controller");
-            let remedy = format!(
-                "an even number survives no more than {}: use one less or one more",
-                even - 1
-            );
-            found.cluster(FIELD, wrong, remedy);
+            let remedy =
+                format!("it survives no more losses than {}: take one away or add one", even - 1);
+            found.cluster(CLUSTER, wrong, remedy);
         }
         _ => {}
     }
     if nodes_with(Role::Broker) == 0 {
-        found.cluster(FIELD, "has no node with role Broker", "make a pool with at least one");
+        found.cluster(CLUSTER, "has no node with role Broker", "make a pool with at least one");
     }
     for (pool, ids) in ids {
         if ids.staying.last().is_some_and(|id| *id > NODE_ID_MAX) {
