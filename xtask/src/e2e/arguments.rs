@@ -7,6 +7,7 @@ cargo xtask e2e [NAME...] [--core] [--keep] [--list] [--seed N] [--nodes N] [-- 
   --core      what continuous integration runs
   --keep      leaves namespaces, and the cluster that was made, there
   --list      names the scenarios
+  --measure   no scenario: what the operator costs on simulated nodes; OPTIONs are those of `klamm-e2e-nodes measure`
   --seed N    makes the choices of an earlier run
   --nodes N   machines of the cluster that is made [default: 3]
   OPTION      of `klamm-e2e run`, such as --operator IMAGE
@@ -19,6 +20,7 @@ With KUBECONFIG set the cluster is that one; without, one is made on this machin
 pub struct Arguments {
     pub list: bool,
     pub keep: bool,
+    pub measure: bool,
     pub nodes: u32,
     /// For `klamm-e2e run`.
     pub passed: Vec<String>,
@@ -26,7 +28,7 @@ pub struct Arguments {
 
 impl Default for Arguments {
     fn default() -> Self {
-        Self { list: false, keep: false, nodes: 3, passed: Vec::new() }
+        Self { list: false, keep: false, measure: false, nodes: 3, passed: Vec::new() }
     }
 }
 
@@ -42,6 +44,7 @@ impl Arguments {
             };
             match &*argument {
                 "--list" => parsed.list = true,
+                "--measure" => parsed.measure = true,
                 "--keep" => {
                     parsed.keep = true;
                     passed.push(argument);
