@@ -19,7 +19,9 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     let measured = measure(arguments, &harness);
     if arguments.keep {
         let path = harness.path().display();
-        eprintln!("xtask: the control plane is left up; KLAMM_KUBE_NAME={NAME} {path} down ends it");
+        eprintln!(
+            "xtask: the control plane is left up; KLAMM_KUBE_NAME={NAME} {path} down ends it"
+        );
         return measured;
     }
     let down = harness.run(&["down"]);
