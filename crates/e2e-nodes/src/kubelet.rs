@@ -104,9 +104,9 @@ fn node(pod: &Pod, name: &Name, uid: String) -> Option<Node> {
     let spec = pod.spec.as_ref()?;
     let service = spec.subdomain.as_deref().unwrap_or_default();
     // The metadata log's: mounted where its directory is.
-    let mount =
+    let mut mounts =
         spec.containers.iter().flat_map(|container| container.volume_mounts.iter().flatten());
-    let mount = mount.filter(|mount| config.metadata_dir.starts_with(&mount.mount_path)).next()?;
+    let mount = mounts.find(|mount| config.metadata_dir.starts_with(&mount.mount_path))?;
     let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name)?;
     let claim = volume.persistent_volume_claim.as_ref()?.claim_name.clone();
     let secret = spec.volumes.iter().flatten().find(|volume| volume.name == "tls")?;
