@@ -157,7 +157,7 @@ impl Measure {
         self.table.row("KafkaTopic changed to Ready, p99", of(0.99));
         let (first, all) = (self.args.topics, self.args.topics_all);
         self.apply_topics("thousand", first, 1, operator).await?;
-        let rest = all.saturating_sub(first + self.topics.count());
+        let rest = all.saturating_sub(self.topics.count());
         self.apply_topics("rest", rest, self.args.clusters, operator).await?;
         sleep(IDLE).await;
         let state = format!("{} clusters and {} topics", self.args.clusters, self.topics.count());
