@@ -33,7 +33,7 @@ at_home() {
 
 # A program inside node kn0's network, with the cluster's names resolved as in a pod.
 exec_in() {
-  local ns=$FABRIC; [[ -e /run/netns/kn0 ]] && ns=kn0
+  local ns=$FABRIC; [[ ! -d $RUN/kn0 ]] || ns=kn0
   export KUBECONFIG=$RUN/admin.kubeconfig
   printf 'nameserver %s\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n' "$API" >"$RUN/resolv.conf"
   exec nsenter --net="/run/netns/$ns" -- unshare --mount -- \

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod harness;
+mod measure;
 mod programs;
 
 use std::path::Path;
@@ -20,6 +21,9 @@ pub fn run(args: impl Iterator<Item = String>) -> Result<(), String> {
         let mut list = vec!["run", "--quiet", "--package", "klamm-e2e", "--", "run", "--list"];
         list.extend(arguments.passed.iter().map(String::as_str));
         return workspace::run("cargo", &list);
+    }
+    if arguments.measure {
+        return measure::run(&arguments);
     }
     match std::env::var("KUBECONFIG") {
         Ok(path) if !path.is_empty() => elsewhere(&arguments, &path),

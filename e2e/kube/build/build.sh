@@ -13,7 +13,7 @@ build_go() {   # build_go MODULE_DIR FLAG_OR_PACKAGE...: into $BIN
 built() { [[ -x $BIN/$1 && $(cat "$BIN/.$1" 2>/dev/null) == "$2" ]]; }   # built PROGRAM VERSION
 note() { echo "$2" >"$BIN/.$1"; }
 
-build() {
+build() {   # build [NODES]: without nodes no images
   requirements
   mkdir -p "$BIN" "$IMAGES" "$STORE/src"
   go_ready
@@ -21,6 +21,7 @@ build() {
   built kubelet "$KUBERNETES" || build_kubernetes
   built etcd "$ETCD" || build_main etcd "$ETCD" go.etcd.io/etcd/server/v3
   built coredns "$COREDNS" || build_main coredns "$COREDNS" github.com/coredns/coredns
+  [[ ${1:-} != 0 ]] || return 0
   [[ -s $IMAGES/pause.tar ]] || image_pause
   [[ -s $IMAGES/kafka-$KAFKA.tar && $(cat "$IMAGES/kafka-$KAFKA.recipe" 2>/dev/null) == "$(recipe)" ]] || image_kafka "$KAFKA"
 }

@@ -25,7 +25,8 @@ status() {
 up() {
   local count=$1 i t=$SECONDS
   [[ $count =~ ^[0-9]+$ && $count -le 64 ]] || die "up takes a number of nodes up to 64, not '$count'"
-  build
+  [[ $count == 0 || $FABRIC == klamm-kube ]] || die "$FABRIC has no nodes: names and addresses of nodes are those of one cluster"
+  build "$count"
   if whole; then
     say "up already"
   else

@@ -10,6 +10,7 @@ cargo xtask e2e [NAME...] [--core] [--keep] [--list] [--tls] [--seed N] [--nodes
   --keep      leaves namespaces, and the cluster that was made, there
   --list      names the scenarios
   --tls       klamm with TLS towards Kafka: builds OpenSSL, which takes minutes, and skips nothing
+  --measure   no scenario: what the operator costs on simulated nodes; OPTIONs are those of `klamm-e2e-nodes measure`
   --seed N    makes the choices of an earlier run
   --nodes N   machines of the cluster that is made [default: 3]
   OPTION      of `klamm-e2e run`, such as --operator IMAGE
@@ -24,6 +25,7 @@ pub struct Arguments {
     pub keep: bool,
     /// klamm is built with its cargo feature of that name.
     pub tls: bool,
+    pub measure: bool,
     pub nodes: u32,
     /// For `klamm-e2e run`.
     pub passed: Vec<String>,
@@ -31,7 +33,7 @@ pub struct Arguments {
 
 impl Default for Arguments {
     fn default() -> Self {
-        Self { list: false, keep: false, tls: false, nodes: 3, passed: Vec::new() }
+        Self { list: false, keep: false, tls: false, measure: false, nodes: 3, passed: Vec::new() }
     }
 }
 
@@ -47,6 +49,7 @@ impl Arguments {
             };
             match &*argument {
                 "--list" => parsed.list = true,
+                "--measure" => parsed.measure = true,
                 "--keep" => {
                     parsed.keep = true;
                     passed.push(argument);

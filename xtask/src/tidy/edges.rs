@@ -21,6 +21,11 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ("operator-core", &["kube*", "k8s-openapi", "tokio*", "klamm*"], CORE_WHY),
     ("crd", &["tokio*", "klamm*"], CRD_WHY),
     ("e2e", &["kube*", "k8s-openapi", "klamm-operator", "klamm-broker"], E2E_WHY),
+    (
+        "e2e-nodes",
+        NODES,
+        "simulated nodes know what goes over the wire, and nothing of who is measured",
+    ),
     ("operator", &["klamm-broker", "klamm-log*", "klamm-mqtt*", "klamm-amqp*"], OPERATOR_WHY),
     ("agent", AGENT, "the agent speaks Kafka's protocol and its own, in every Kafka pod"),
 ];
@@ -34,6 +39,8 @@ const AGENT: &[&str] = &[
     "kube*",
     "k8s-openapi",
 ];
+const NODES: &[&str] =
+    &["klamm-operator*", "klamm-broker", "klamm-log*", "klamm-mqtt*", "klamm-amqp*", "klamm-e2e"];
 const PROTO: &[&str] = &["tokio*", "klamm*", "rdkafka*", "mio", "socket2", "rustls*"];
 const PROTO_WHY: &str = "a proto crate knows no IO, no clock and no other crate of ours";
 const PROTOCOL_WHY: &str = "protocol crates know neither each other nor the log";
