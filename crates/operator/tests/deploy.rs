@@ -176,7 +176,7 @@ fn values_get_where_they_belong() {
     assert_eq!(pod["imagePullSecrets"][0]["name"], "pull");
     assert_eq!(pod["tolerations"][0]["operator"], "Exists");
     assert_eq!(pod["nodeSelector"]["disk"], "ssd");
-    assert_eq!(pod["containers"][0]["resources"]["limits"]["memory"], "64Mi");
+    assert_eq!(pod["containers"][0]["resources"]["limits"]["memory"], "256Mi");
 }
 
 #[test]

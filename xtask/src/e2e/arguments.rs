@@ -3,7 +3,7 @@
 use super::programs::KLAMM;
 
 pub const USAGE: &str = "\
-cargo xtask e2e [NAME...] [--core] [--keep] [--list] [--tls] [--seed N] [--nodes N] [-- OPTION...]
+cargo xtask e2e [NAME...] [--core] [--keep] [--list] [--tls] [--measure] [--seed N] [--nodes N] [-- OPTION...]
 
   NAME        scenarios whose name contains it; all without
   --core      what continuous integration runs
