@@ -59,8 +59,8 @@ pub(crate) trait Claimant: ResourceExt + Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Registry<R> {
     entries: Listing<Arc<R>>,
-    /// Who names what, by cluster and name.
-    names: BTreeMap<(Key, String), BTreeSet<Key>>,
+    /// Who names what, by cluster and name; sorted. Nearly always it is one, for which a set would take half a KiB.
+    names: BTreeMap<(Key, String), Vec<Key>>,
 }
 
 /// Those that have to be looked at, with their clusters.
@@ -102,7 +102,10 @@ impl<R: Claimant> Registry<R> {
         if is_new {
             touched.extend(known.iter().flat_map(|known| self.unname(&key, known)));
             let name = (resource.cluster(), resource.claimed().to_owned());
-            self.names.entry(name.clone()).or_default().insert(key.clone());
+            let keys = self.names.entry(name.clone()).or_insert_with(|| Vec::with_capacity(1));
+            if let Err(at) = keys.binary_search(&key) {
+                keys.insert(at, key.clone());
+            }
             touched.extend(self.rivals(&name));
         }
         self.entries.put(key, Arc::new(resource));
@@ -117,7 +120,9 @@ impl<R: Claimant> Registry<R> {
     fn unname(&mut self, key: &Key, known: &R) -> Touched {
         let name = (known.cluster(), known.claimed().to_owned());
         if let Some(keys) = self.names.get_mut(&name) {
-            keys.remove(key);
+            if let Ok(at) = keys.binary_search(key) {
+                keys.remove(at);
+            }
             if keys.is_empty() {
                 self.names.remove(&name);
             }

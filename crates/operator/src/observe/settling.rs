@@ -11,36 +11,60 @@ use crate::model::{Metadata, NodeId};
 /// A broker that lags further behind than this has lost its session.
 const SETTLED_AFTER_MS: u64 = 10_000;
 
+/// Of each topic the partitions by number, each with its replicas in order: one allocation for a topic's name.
+#[derive(Debug, Default)]
+struct Replicas(HashMap<String, Vec<(u32, Box<[NodeId]>)>>);
+
+impl Replicas {
+    fn take(&mut self, topic: &str, index: u32) -> Option<Box<[NodeId]>> {
+        let partitions = self.0.get_mut(topic)?;
+        let at = partitions.binary_search_by_key(&index, |(index, _)| *index).ok()?;
+        Some(std::mem::take(&mut partitions[at].1))
+    }
+
+    fn put(&mut self, topic: &str, index: u32, replicas: Box<[NodeId]>) {
+        if !self.0.contains_key(topic) {
+            self.0.insert(topic.to_owned(), Vec::new());
+        }
+        let Some(partitions) = self.0.get_mut(topic) else { return };
+        match partitions.binary_search_by_key(&index, |(index, _)| *index) {
+            Ok(at) => partitions[at].1 = replicas,
+            Err(at) => partitions.insert(at, (index, replicas)),
+        }
+    }
+}
+
 /// The replicas of each partition when they were last known not to be on the move.
 #[derive(Debug, Default)]
 pub struct Settling {
-    settled: HashMap<(String, u32), Vec<NodeId>>,
-    changed: HashMap<(String, u32), (Vec<NodeId>, u64)>,
+    settled: Replicas,
+    changed: HashMap<(String, u32), (Box<[NodeId]>, u64)>,
 }
 
 impl Settling {
     /// Marks changes that may not be over as going on.
     pub fn mark(&mut self, metadata: &mut Metadata, now_ms: u64) {
-        let mut settled = HashMap::with_capacity(metadata.partitions.len());
+        let mut settled = Replicas::default();
         let mut changed = HashMap::new();
         for partition in &mut metadata.partitions {
-            let key = (partition.topic.clone(), partition.index);
-            let mut now: Vec<NodeId> = partition.replicas.clone();
+            let (topic, index) = (partition.topic.clone(), partition.index);
+            let mut now: Box<[NodeId]> = partition.replicas.as_slice().into();
             now.sort_unstable();
-            let before = self.settled.remove(&key);
+            let before = self.settled.take(&topic, index);
             let known = partition.is_moving();
             let is_new = before.as_ref() != Some(&now);
             if !known && !is_new {
-                settled.insert(key, now);
+                settled.put(&topic, index, now);
                 continue;
             }
+            let key = (topic, index);
             // The last change counts, whether it was one of the replicas or the end of a move.
             let since_ms = match self.changed.remove(&key) {
                 Some((seen, since_ms)) if seen == now && !known => since_ms,
                 _ => now_ms,
             };
             if !known && now_ms.saturating_sub(since_ms) >= SETTLED_AFTER_MS {
-                settled.insert(key, now);
+                settled.put(&key.0, key.1, now);
                 continue;
             }
             if !known {
@@ -54,8 +78,10 @@ impl Settling {
                         had.iter().filter(|node| !now.contains(node)).copied().collect();
                 }
             }
-            changed.insert(key.clone(), (now, since_ms));
-            settled.extend(before.map(|before| (key, before)));
+            if let Some(before) = before {
+                settled.put(&key.0, key.1, before);
+            }
+            changed.insert(key, (now, since_ms));
         }
         (self.settled, self.changed) = (settled, changed);
     }
