@@ -11,18 +11,21 @@ use crate::model::{Metadata, NodeId};
 /// A broker that lags further behind than this has lost its session.
 const SETTLED_AFTER_MS: u64 = 10_000;
 
-/// Of each topic the partitions by number, each with its replicas in order: one allocation for a topic's name.
+/// In order.
+type Nodes = Box<[NodeId]>;
+
+/// Of each topic the partitions by number, each with its replicas: one allocation for a topic's name.
 #[derive(Debug, Default)]
-struct Replicas(HashMap<String, Vec<(u32, Box<[NodeId]>)>>);
+struct Replicas(HashMap<String, Vec<(u32, Nodes)>>);
 
 impl Replicas {
-    fn take(&mut self, topic: &str, index: u32) -> Option<Box<[NodeId]>> {
+    fn take(&mut self, topic: &str, index: u32) -> Option<Nodes> {
         let partitions = self.0.get_mut(topic)?;
         let at = partitions.binary_search_by_key(&index, |(index, _)| *index).ok()?;
         Some(std::mem::take(&mut partitions[at].1))
     }
 
-    fn put(&mut self, topic: &str, index: u32, replicas: Box<[NodeId]>) {
+    fn put(&mut self, topic: &str, index: u32, replicas: Nodes) {
         if !self.0.contains_key(topic) {
             self.0.insert(topic.to_owned(), Vec::new());
         }
@@ -38,7 +41,7 @@ impl Replicas {
 #[derive(Debug, Default)]
 pub struct Settling {
     settled: Replicas,
-    changed: HashMap<(String, u32), (Box<[NodeId]>, u64)>,
+    changed: HashMap<(String, u32), (Nodes, u64)>,
 }
 
 impl Settling {
@@ -48,7 +51,7 @@ impl Settling {
         let mut changed = HashMap::new();
         for partition in &mut metadata.partitions {
             let (topic, index) = (partition.topic.clone(), partition.index);
-            let mut now: Box<[NodeId]> = partition.replicas.as_slice().into();
+            let mut now: Nodes = partition.replicas.as_slice().into();
             now.sort_unstable();
             let before = self.settled.take(&topic, index);
             let known = partition.is_moving();
