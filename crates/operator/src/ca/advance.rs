@@ -242,7 +242,8 @@ impl Advance<'_> {
     fn tell_of_nothing(&mut self, role: Role) {
         let (secret, trust) = (role.secret(self.cluster), format!("{}-trust", self.cluster));
         let text = format!(
-            "Secret '{secret}' is gone, and so are '{trust}' and the nodes' Secrets that it could be made known with; nodes run, and              a new {role} would cut them off: put the Secrets back, or delete the pods of all nodes at once to begin with a new one"
+            "Secret '{secret}' is gone, and so are '{trust}' and the nodes' Secrets that it could be made known with; nodes run, and \
+             a new {role} would cut them off: put the Secrets back, or delete the pods of all nodes at once to begin with a new one"
         );
         self.messages.push(Message::blocked(MISSING, text));
     }
