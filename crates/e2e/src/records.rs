@@ -6,20 +6,18 @@ use bytes::Bytes;
 use klamm_kafka::KafkaError;
 use klamm_kafka::client::{Client, ClientOptions};
 use klamm_kafka::cluster::{Cluster, check};
-use klamm_kafka_proto::ApiKey;
 use klamm_kafka_proto::messages::fetch::{Fetch, FetchPartition, FetchRequest, FetchTopic};
 use klamm_kafka_proto::messages::produce::{
     PartitionProduceData, Produce, ProduceRequest, TopicProduceData,
 };
 use klamm_kafka_proto::records::{BatchBuilder, batches, records};
+use klamm_kafka_proto::{ApiKey, Uuid};
 use tokio::runtime::Runtime;
 
 use crate::secret::Secret;
 
 /// For an answer: longer than a quota keeps a client waiting.
 const CALL: Duration = Duration::from_secs(60);
-/// Produce and Fetch name topics up to this version, and use ids from the next on.
-const BY_NAME: i16 = 12;
 const FETCH_BYTES: i32 = 4 << 20;
 
 /// A client that writes and reads.
@@ -65,7 +63,7 @@ impl Records {
         };
         self.runtime.block_on(async {
             let client = leader(&mut self.cluster, topic).await?;
-            let version = client.version(ApiKey::Produce)?.min(BY_NAME);
+            let version = client.version_for(ApiKey::Produce, Uuid::default())?;
             let answer = client.call_at::<Produce>(version, &request).await?;
             let of = answer.responses.first().and_then(|topic| topic.partition_responses.first());
             check(of.ok_or(KafkaError::Closed)?.error_code, || format!("produce to {topic}"))?;
@@ -89,7 +87,7 @@ impl Records {
         };
         let fetched = self.runtime.block_on(async {
             let client = leader(&mut self.cluster, topic).await?;
-            let version = client.version(ApiKey::Fetch)?.min(BY_NAME);
+            let version = client.version_for(ApiKey::Fetch, Uuid::default())?;
             let answer = client.call_at::<Fetch>(version, &request).await?;
             check(answer.error_code, || "fetch".to_owned())?;
             let of = answer.responses.into_iter().flat_map(|topic| topic.partitions).next();

@@ -16,6 +16,8 @@ use crate::model::Fingerprint;
 
 /// The field manager of everything the operator applies.
 pub const FIELD_MANAGER: &str = "klamm-operator";
+/// Label of everything that is applied; its value is [`FIELD_MANAGER`].
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// An object that was applied is applied again after so long even if nothing changed: somebody else may have changed it.
 const REPEAT: Duration = Duration::from_secs(30);
@@ -113,7 +115,7 @@ impl Applier {
 
     /// An object of this name was applied here a moment ago: it is nobody else's.
     pub fn is_fresh(&self, kind: &str, namespace: &str, name: &str) -> bool {
-        let key = Key { kind: kind.into(), namespace: namespace.into(), name: name.into() };
+        let key = Key::named(kind, namespace, name);
         self.applied().get(&key).is_some_and(|before| before.at.elapsed() < REPEAT)
     }
 
@@ -124,8 +126,7 @@ impl Applier {
 
     /// The same, for an object of this name: something became of it.
     pub fn forget_named(&self, kind: &str, namespace: &str, name: &str) {
-        let key = Key { kind: kind.into(), namespace: namespace.into(), name: name.into() };
-        self.applied().remove(&key);
+        self.applied().remove(&Key::named(kind, namespace, name));
     }
 
     /// Deletes objects of a kind with these labels whose name is not to be there.
@@ -198,6 +199,12 @@ impl Applier {
     }
 }
 
+impl Key {
+    fn named(kind: &str, namespace: &str, name: &str) -> Self {
+        Self { kind: kind.into(), namespace: namespace.into(), name: name.into() }
+    }
+}
+
 fn key<K: Resource<DynamicType = ()>>(object: &K) -> Key {
     Key {
         kind: K::kind(&()).into_owned(),
@@ -215,8 +222,7 @@ mod tests {
         let nowhere = kube::Config::new("http://127.0.0.1:9".parse().unwrap());
         let applier = Applier::new(Client::try_from(nowhere).unwrap());
         let content = Fingerprint::of(&"content");
-        let key =
-            |name: &str| Key { kind: "Service".into(), namespace: "n".into(), name: name.into() };
+        let key = |name| Key::named("Service", "n", name);
         applier.remember(key("a"), content.clone());
         applier.remember(key("b"), content.clone());
         assert!(applier.is_applied(&key("a"), &content) && applier.is_fresh("Service", "n", "a"));

@@ -10,11 +10,9 @@ use klamm_kafka::security::Security;
 use klamm_kafka_proto::messages::metadata::{
     Metadata, MetadataRequest, MetadataRequestTopic, MetadataResponse,
 };
-use klamm_kafka_proto::{Api, ApiKey, ErrorCode};
+use klamm_kafka_proto::{Api, ApiKey, ErrorCode, Uuid};
 use tokio::time::timeout;
 
-/// Produce and Fetch name topics up to this version, and use ids from the next on.
-const BY_NAME: i16 = 12;
 /// For a connection and its first exchange.
 const CONNECT: Duration = Duration::from_secs(1);
 /// With a handshake, for which a broker that has just started compiles its code first.
@@ -94,7 +92,7 @@ impl Brokers {
         }
         let Some((_, client)) = &mut self.open else { return Err(KafkaError::Closed) };
         let version = match A::KEY {
-            ApiKey::Produce | ApiKey::Fetch => client.version(A::KEY)?.min(BY_NAME),
+            key @ (ApiKey::Produce | ApiKey::Fetch) => client.version_for(key, Uuid::default())?,
             key => client.version(key)?,
         };
         let called = within(REQUEST, client.call_at::<A>(version, request)).await;

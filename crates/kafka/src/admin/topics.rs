@@ -10,7 +10,7 @@ use klamm_kafka_proto::messages::create_topics::{
     CreateTopicsRequest,
 };
 use klamm_kafka_proto::messages::delete_topics::{
-    DeleteTopicState, DeleteTopics, DeleteTopicsRequest,
+    DeleteTopicState, DeleteTopics, DeleteTopicsRequest, DeleteTopicsResponse,
 };
 use klamm_kafka_proto::messages::metadata::{
     Metadata, MetadataPartition, MetadataRequest, MetadataRequestTopic, MetadataTopic,
@@ -156,16 +156,9 @@ impl Admin {
             name: Some(Str::from(*name)),
             ..DeleteTopicState::default()
         };
-        let request = DeleteTopicsRequest {
-            topics: names.iter().map(state).collect(),
-            topic_names: names.iter().map(|name| Str::from(*name)).collect(),
-            timeout_ms: self.timeout_ms(),
-        };
-        let response = self
-            .call::<DeleteTopics>(To::Controller, &request, |response| {
-                moved_among(response.responses.iter().map(|topic| topic.error_code))
-            })
-            .await?;
+        let topics = names.iter().map(state).collect();
+        let old = names.iter().map(|name| Str::from(*name)).collect();
+        let response = self.delete(topics, old).await?;
         let mut outcomes = Outcomes::new();
         for topic in &response.responses {
             let name = topic.name.as_deref().unwrap_or_default();
@@ -186,16 +179,7 @@ impl Admin {
         ids: &[Uuid],
     ) -> Result<Outcomes<Uuid, ()>, KafkaError> {
         let state = |id: &Uuid| DeleteTopicState { name: None, topic_id: *id };
-        let request = DeleteTopicsRequest {
-            topics: ids.iter().map(state).collect(),
-            topic_names: Vec::new(),
-            timeout_ms: self.timeout_ms(),
-        };
-        let response = self
-            .call::<DeleteTopics>(To::Controller, &request, |response| {
-                moved_among(response.responses.iter().map(|topic| topic.error_code))
-            })
-            .await?;
+        let response = self.delete(ids.iter().map(state).collect(), Vec::new()).await?;
         let mut outcomes = Outcomes::new();
         for topic in &response.responses {
             let name = topic.name.as_deref().unwrap_or("of an unknown id");
@@ -205,6 +189,20 @@ impl Admin {
         }
         complete(&mut outcomes, ids.iter().copied());
         Ok(outcomes)
+    }
+
+    /// `topic_names` are the same once more, for versions that have only those.
+    async fn delete(
+        &mut self,
+        topics: Vec<DeleteTopicState>,
+        topic_names: Vec<Str>,
+    ) -> Result<DeleteTopicsResponse, KafkaError> {
+        let timeout_ms = self.timeout_ms();
+        let request = DeleteTopicsRequest { topics, topic_names, timeout_ms };
+        let moved = |response: &DeleteTopicsResponse| {
+            moved_among(response.responses.iter().map(|topic| topic.error_code))
+        };
+        self.call::<DeleteTopics>(To::Controller, &request, moved).await
     }
 
     /// Adds partitions, or only checks that they could be added.

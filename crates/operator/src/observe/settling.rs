@@ -50,17 +50,17 @@ impl Settling {
         let mut settled = Replicas::default();
         let mut changed = HashMap::new();
         for partition in &mut metadata.partitions {
-            let (topic, index) = (partition.topic.clone(), partition.index);
+            let (topic, index) = (partition.topic.as_str(), partition.index);
             let mut now: Nodes = partition.replicas.as_slice().into();
             now.sort_unstable();
-            let before = self.settled.take(&topic, index);
+            let before = self.settled.take(topic, index);
             let known = partition.is_moving();
             let is_new = before.as_ref() != Some(&now);
             if !known && !is_new {
-                settled.put(&topic, index, now);
+                settled.put(topic, index, now);
                 continue;
             }
-            let key = (topic, index);
+            let key = (topic.to_owned(), index);
             // The last change counts, whether it was one of the replicas or the end of a move.
             let since_ms = match self.changed.remove(&key) {
                 Some((seen, since_ms)) if seen == now && !known => since_ms,

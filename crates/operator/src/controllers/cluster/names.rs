@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
+use crate::apply::{FIELD_MANAGER, LABEL_MANAGED_BY};
 use crate::model::{NodeId, Roles};
 
 /// The port of the listener `CONTROLLER`.
@@ -94,7 +95,7 @@ impl Names {
         let labels = [
             ("app.kubernetes.io/name", "kafka"),
             ("app.kubernetes.io/instance", &self.cluster),
-            ("app.kubernetes.io/managed-by", "klamm-operator"),
+            (LABEL_MANAGED_BY, FIELD_MANAGER),
             ("app.kubernetes.io/part-of", "klamm"),
             (LABEL_CLUSTER, &self.cluster),
         ];

@@ -16,16 +16,13 @@ use kube::{Client, Resource, ResourceExt};
 
 use super::names::LABEL_CLUSTER;
 use super::{Dereferenced, Manifests, Validated, build};
+use crate::apply::{FIELD_MANAGER, LABEL_MANAGED_BY};
 use crate::context::Context;
 use crate::controllers::user::LABEL_USER;
 
-const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// Who wrote what this operator wrote.
-const MANAGER: &str = "klamm-operator";
-
 /// Selects what this operator made.
 pub fn managed() -> String {
-    format!("{LABEL_MANAGED_BY}={MANAGER}")
+    format!("{LABEL_MANAGED_BY}={FIELD_MANAGER}")
 }
 
 /// A name that a cluster is about to use.
@@ -67,7 +64,7 @@ impl fmt::Display for Stranger {
             None => write!(
                 f,
                 "{kind} {name} is there already and is not this cluster's: delete it, give this cluster or its pool another \
-                 name, or hand it over with the labels {LABEL_CLUSTER}={cluster} and {LABEL_MANAGED_BY}={MANAGER}"
+                 name, or hand it over with the labels {LABEL_CLUSTER}={cluster} and {LABEL_MANAGED_BY}={FIELD_MANAGER}"
             ),
         }
     }
@@ -81,7 +78,7 @@ pub fn stranger(
 ) -> Option<Stranger> {
     let of = labels.get(LABEL_CLUSTER);
     let is_ours = of.is_some_and(|of| of == cluster)
-        && labels.get(LABEL_MANAGED_BY).is_some_and(|by| by == MANAGER)
+        && labels.get(LABEL_MANAGED_BY).is_some_and(|by| by == FIELD_MANAGER)
         // A user's Secret has the cluster's label too.
         && !labels.contains_key(LABEL_USER);
     (!is_ours).then(|| Stranger {

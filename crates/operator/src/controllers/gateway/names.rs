@@ -6,6 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use klamm_crd::Gateway;
 use kube::{Resource as _, ResourceExt as _};
 
+use crate::apply::{FIELD_MANAGER, LABEL_MANAGED_BY};
+
 /// The label of everything of a gateway: its name.
 pub(super) const LABEL_GATEWAY: &str = "klamm.dev/gateway";
 /// Selects what this operator made for gateways.
@@ -28,7 +30,7 @@ pub(super) fn labels(gateway: &Gateway) -> BTreeMap<String, String> {
         ("app.kubernetes.io/name", "klamm"),
         ("app.kubernetes.io/component", "gateway"),
         ("app.kubernetes.io/instance", &name),
-        ("app.kubernetes.io/managed-by", "klamm-operator"),
+        (LABEL_MANAGED_BY, FIELD_MANAGER),
         ("app.kubernetes.io/part-of", "klamm"),
         (LABEL_GATEWAY, &name),
     ];

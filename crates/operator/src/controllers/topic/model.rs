@@ -553,8 +553,8 @@ fn thousands_of_unchanged_topics_cost_two_requests_for_each_batch() {
     assert_eq!(world.store.lock().status_writes, writes);
 }
 
-#[test]
-fn unreachable_kafka_keeps_no_namespace_from_going() {
+/// A world with one topic, made, that goes with its resource `shop/r`; the topic's name.
+fn world_with_one() -> (World, String) {
     let mut world = World::new(1);
     let mut spec = world.spec();
     (spec.deletion_policy, spec.paused) = (DeletionPolicy::Delete, false);
@@ -562,6 +562,12 @@ fn unreachable_kafka_keeps_no_namespace_from_going() {
     let name = spec.topic_name.clone().unwrap();
     world.store.make("shop", KafkaTopic::new("r", spec), world.now);
     world.look();
+    (world, name)
+}
+
+#[test]
+fn unreachable_kafka_keeps_no_namespace_from_going() {
+    let (mut world, name) = world_with_one();
     world.kafka.lock().unwrap().is_reachable = false;
     world.store.delete(&Key::new("shop", "r"), world.now);
     for _ in 0..24 {
@@ -577,13 +583,7 @@ fn unreachable_kafka_keeps_no_namespace_from_going() {
 
 #[test]
 fn topic_goes_though_the_broker_that_is_asked_has_not_heard_of_it_yet() {
-    let mut world = World::new(1);
-    let mut spec = world.spec();
-    (spec.deletion_policy, spec.paused) = (DeletionPolicy::Delete, false);
-    spec.config = Config::default();
-    let name = spec.topic_name.clone().unwrap();
-    world.store.make("shop", KafkaTopic::new("r", spec), world.now);
-    world.look();
+    let (mut world, name) = world_with_one();
     assert!(world.kafka.lock().unwrap().topics.contains_key(&name));
     world.kafka.lock().unwrap().is_behind = true;
     world.store.delete(&Key::new("shop", "r"), world.now);

@@ -8,7 +8,7 @@ use klamm_crd::KafkaUser;
 use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 
-use crate::apply::{FIELD_MANAGER, words};
+use crate::apply::{FIELD_MANAGER, LABEL_MANAGED_BY, words};
 use crate::ca::Secret;
 use crate::controllers::registry::{Claimant, Key};
 
@@ -105,7 +105,7 @@ fn object(user: &KafkaUser, key: &Key, secret: &Secret, there: Option<&Stored>) 
     let labels = [
         (USER, user.name_any()),
         ("klamm.dev/cluster", user.cluster().name),
-        ("app.kubernetes.io/managed-by", FIELD_MANAGER.to_owned()),
+        (LABEL_MANAGED_BY, FIELD_MANAGER.to_owned()),
         ("app.kubernetes.io/part-of", "klamm".to_owned()),
     ];
     let labels: BTreeMap<String, String> =
