@@ -229,28 +229,14 @@ async fn resize<T: TopicAdmin>(
         return Ok(());
     }
     let moving = admin.moving().await?;
-    let mut resizes = Vec::new();
     let brokers =
         super::assign::Brokers { leaving: limits.leaving.clone(), ..admin.brokers().await? };
-    for work in works.values_mut().filter(|work| is_suspect(work)) {
-        let (wanted, found) = (&work.wanted, there(&work.wanted.name));
-        let (Some(found), Some(count)) = (found, wanted.replicas) else { continue };
-        let goes_on = moving.keys().any(|(topic, _)| work.was_moving && *topic == wanted.name);
-        if !goes_on && !is_resized(wanted, found, &moving) {
-            continue;
-        }
-        let replicas = usize::try_from(count).unwrap_or(usize::MAX);
-        if replicas > brokers.count() {
-            let message = format!(
-                "spec.replicas is {count}, and there are {} brokers to have them",
-                brokers.count()
-            );
-            work.outcome =
-                Some(Outcome::NotReady(Told::no("TooFewBrokers", message), Some(found.into())));
-            continue;
-        }
-        resizes.push((wanted.name.clone(), replicas, found));
-    }
+    let suspects = works.values_mut().filter(|work| is_suspect(work));
+    let resizes = suspects.filter_map(|work| {
+        let (topic, found) = found.get_key_value(&work.wanted.name)?;
+        work.resized(topic, found.as_ref()?, &moving, &brokers)
+    });
+    let resizes: Vec<Resize<'_>> = resizes.collect();
     if resizes.is_empty() {
         return Ok(());
     }
@@ -259,10 +245,6 @@ async fn resize<T: TopicAdmin>(
     for topic in all.into_values().flatten() {
         topic.partitions.iter().for_each(|replicas| load.add(replicas));
     }
-    let resizes: Vec<Resize<'_>> = resizes
-        .iter()
-        .map(|(topic, replicas, found)| Resize { topic, replicas: *replicas, found })
-        .collect();
     let (moves, left) = moves(&resizes, &moving, &brokers, &mut load, limits.partitions_max);
     let mut answers =
         if moves.is_empty() { BTreeMap::new() } else { admin.reassign(&moves).await? };
@@ -284,4 +266,32 @@ async fn resize<T: TopicAdmin>(
         }
     }
     Ok(())
+}
+
+impl Work {
+    /// What is to be done if it has not its replicas, or is still getting them. Tells if it cannot have them.
+    fn resized<'a>(
+        &mut self,
+        topic: &'a str,
+        found: &'a Found,
+        moving: &BTreeMap<(String, usize), Vec<i32>>,
+        brokers: &super::assign::Brokers,
+    ) -> Option<Resize<'a>> {
+        let count = self.wanted.replicas?;
+        let goes_on = self.was_moving && moving.keys().any(|(moved, _)| moved == topic);
+        if !goes_on && !is_resized(&self.wanted, found, moving) {
+            return None;
+        }
+        let replicas = usize::try_from(count).unwrap_or(usize::MAX);
+        if replicas <= brokers.count() {
+            return Some(Resize { topic, replicas, found });
+        }
+        let message = format!(
+            "spec.replicas is {count}, and there are {} brokers to have them",
+            brokers.count()
+        );
+        self.outcome =
+            Some(Outcome::NotReady(Told::no("TooFewBrokers", message), Some(found.into())));
+        None
+    }
 }
