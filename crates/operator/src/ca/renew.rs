@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::advance::{Advance, Phase};
 use super::node::{Issuance, NodeView};
 use super::secret::{annotation, key};
-use super::succession::Succession;
+use super::succession::{Known, Succession};
 use super::{
     CaError, Certificate, Expiry, Keys, Lent, Message, NodeCertificate, NodeState, Policy, Role,
     Secret, Signer, Source,
@@ -114,7 +114,8 @@ pub struct AuthorityStatus {
 /// Who signs for users now, as the Secret of the clients' authority has it; none while nobody can.
 pub fn users_signer(secret: &Secret, now_s: u64) -> Option<Signer> {
     let unheard = &mut Vec::new();
-    Succession::read(Role::Clients, Some(secret), &[], now_s, unheard).signer(now_s)
+    let known = Known { secret: Some(secret), ..Known::default() };
+    Succession::read(Role::Clients, known, now_s, unheard).signer(now_s)
 }
 
 /// At the latest a decision is made anew after this, for the operator's own certificate.
@@ -157,9 +158,9 @@ impl<'a> Renewal<'a> {
         };
         let found = self.found(role, views);
         let secret = self.secret(role);
-        let told = self.messages.len();
-        let mut succession = Succession::read(role, secret, &found, self.now_s, &mut self.messages);
-        self.tell_how_to_go_on(role, source, told);
+        let own = matches!(source, Source::Own).then(|| role.secret(self.existing.cluster));
+        let known = Known { secret, own: own.as_deref(), found: &found };
+        let mut succession = Succession::read(role, known, self.now_s, &mut self.messages);
         let witnesses: Vec<_> = views.iter().map(|view| view.witness(role)).collect();
         let advance = Advance {
             cluster: self.existing.cluster,
@@ -174,19 +175,6 @@ impl<'a> Renewal<'a> {
         };
         let phase = advance.run(&mut succession)?;
         Ok((succession, phase))
-    }
-
-    /// Of what was told since, by who does not know the Secret's name.
-    fn tell_how_to_go_on(&mut self, role: Role, source: Source<'_>, since: usize) {
-        let secret = role.secret(self.existing.cluster);
-        for message in &mut self.messages[since..] {
-            if message.reason == "AuthorityLost" && matches!(source, Source::Own) {
-                message.text.push_str(&format!(
-                    "; put Secret '{secret}' back if you have a copy: until then a new one is made known to the nodes, and takes over \
-                     once all of them trust it"
-                ));
-            }
-        }
     }
 
     fn secret(&self, role: Role) -> Option<&'a Secret> {

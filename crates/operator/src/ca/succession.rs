@@ -23,16 +23,26 @@ pub(super) struct Succession {
     pub(super) renewed_for: String,
 }
 
+/// What is known of the authorities of a role.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known<'a> {
+    pub(super) secret: Option<&'a Secret>,
+    /// The name of the Secret, if the authorities are made here.
+    pub(super) own: Option<&'a str>,
+    /// Those that nodes' Secrets trust.
+    pub(super) found: &'a [Certificate],
+}
+
 impl Succession {
-    /// What the Secret says, with whatever can be healed healed. `found` are the authorities that nodes' Secrets trust.
+    /// What the Secret says, with whatever can be healed healed.
     pub(super) fn read(
         role: Role,
-        secret: Option<&Secret>,
-        found: &[Certificate],
+        known: Known<'_>,
         now_s: u64,
         messages: &mut Vec<Message>,
     ) -> Self {
-        let mut read = Reader { role, secret, found, messages };
+        let Known { secret, found, .. } = known;
+        let mut read = Reader { role, known, messages };
         let bundle = read.bundle();
         let next = read.next();
         let current = read.current(&bundle, next.as_ref());
@@ -158,8 +168,7 @@ fn newest<'a>(known: &'a [Certificate], next: Option<&Authority>) -> Option<&'a 
 
 struct Reader<'a> {
     role: Role,
-    secret: Option<&'a Secret>,
-    found: &'a [Certificate],
+    known: Known<'a>,
     messages: &'a mut Vec<Message>,
 }
 
@@ -167,22 +176,22 @@ impl Reader<'_> {
     /// Whom the Secret and nodes' Secrets trust: after a loss, or with an old Secret put back, the nodes know more. What they know
     /// too much goes as any old authority does.
     fn bundle(&self) -> Vec<Certificate> {
-        let bundle = self.secret.map(|secret| secret.certificates(key::BUNDLE));
+        let bundle = self.known.secret.map(|secret| secret.certificates(key::BUNDLE));
         let mut bundle: Vec<_> = bundle.unwrap_or_default();
-        let found = self.found.iter().filter(|found| !bundle.contains(found)).cloned();
+        let found = self.known.found.iter().filter(|found| !bundle.contains(found)).cloned();
         let found: Vec<_> = found.collect();
         bundle.extend(found);
         bundle
     }
 
     fn certificates(&self, name: &str) -> Result<Vec<Certificate>, CaError> {
-        let bytes = self.secret.and_then(|secret| secret.bytes(name));
+        let bytes = self.known.secret.and_then(|secret| secret.bytes(name));
         let bytes = bytes.ok_or_else(|| CaError::Missing(name.to_owned()))?;
         Certificate::all_from_pem(bytes, name)
     }
 
     fn key(&self, name: &str) -> Result<PrivateKey, CaError> {
-        let bytes = self.secret.and_then(|secret| secret.bytes(name));
+        let bytes = self.known.secret.and_then(|secret| secret.bytes(name));
         PrivateKey::from_pem(bytes.ok_or_else(|| CaError::Missing(name.to_owned()))?, name)
     }
 
@@ -211,7 +220,7 @@ impl Reader<'_> {
         let trusted = |chain: &Vec<Certificate>| bundle.is_empty() || bundle.contains(&chain[0]);
         let chain = chain.ok().filter(|chain| chain[0].is_authority && trusted(chain));
         let chain = chain.or_else(|| newest(bundle, next).map(|newest| vec![newest.clone()]));
-        if self.secret.is_some() || chain.is_some() {
+        if self.known.secret.is_some() || chain.is_some() {
             self.tell_lost(&error);
         }
         chain.map(Authority::without_key)
@@ -233,8 +242,14 @@ impl Reader<'_> {
     }
 
     fn tell_lost(&mut self, error: &CaError) {
-        let missing = if self.secret.is_some() { "" } else { " (the Secret is gone)" };
-        let text = format!("the {} cannot sign any more: {error}{missing}", self.role);
+        let missing = if self.known.secret.is_some() { "" } else { " (the Secret is gone)" };
+        let mut text = format!("the {} cannot sign any more: {error}{missing}", self.role);
+        if let Some(name) = self.known.own {
+            text.push_str(&format!(
+                "; put Secret '{name}' back if you have a copy: until then a new one is made known to the nodes, and takes over once \
+                 all of them trust it"
+            ));
+        }
         self.messages.push(Message::warning("AuthorityLost", text));
     }
 }
