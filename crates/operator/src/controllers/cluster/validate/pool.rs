@@ -157,8 +157,10 @@ fn check_numbers(input: &Dereferenced, ids: &BTreeMap<String, Ids>, found: &mut 
         ),
         even if even % 2 == 0 => {
             let wrong = format!("has {even} nodes with role Controller");
-            let remedy =
-                format!("it survives no more losses than {}: take one away or add one", even - 1);
+            let remedy = format!(
+                "{even} survive the loss of no more controllers than {} do: take one away or add one",
+                even - 1
+            );
             found.cluster(CLUSTER, wrong, remedy);
         }
         _ => {}

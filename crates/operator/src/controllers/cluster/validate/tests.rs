@@ -114,7 +114,7 @@ fn cluster_has_brokers_and_an_odd_number_of_controllers() {
     check(|input| input.pools.clear(), "metadata.name is orders, which no KafkaNodePool names");
     check(
         |input| input.pools[0].spec.replicas = 2,
-        "the cluster has 2 nodes with role Controller: it survives no more losses than 1: take one away",
+        "the cluster has 2 nodes with role Controller: 2 survive the loss of no more controllers than 1 do: take one away",
     );
     check(|input| input.pools[0].spec.replicas = 0, "the cluster has no node with role Controller");
     check_secured(|input| drop(input.pools.remove(1)), "the cluster has no node with role Broker");
