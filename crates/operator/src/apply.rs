@@ -19,6 +19,11 @@ pub const FIELD_MANAGER: &str = "klamm-operator";
 /// Label of everything that is applied; its value is [`FIELD_MANAGER`].
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// Selects what this operator made.
+pub fn managed() -> String {
+    format!("{LABEL_MANAGED_BY}={FIELD_MANAGER}")
+}
+
 /// An object that was applied is applied again after so long even if nothing changed: somebody else may have changed it.
 const REPEAT: Duration = Duration::from_secs(30);
 const FORGOTTEN: Duration = Duration::from_secs(600);
@@ -76,15 +81,8 @@ impl Applier {
             + std::fmt::Debug,
     {
         let key = key(object);
-        let content = Fingerprint::of(object);
-        if self.is_applied(&key, &content) {
-            return Ok(false);
-        }
-        let api: Api<K> = Api::namespaced(self.client.clone(), &key.namespace);
-        let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        api.patch(&key.name, &parameters, &Patch::Apply(object)).await?;
-        self.remember(key, content);
-        Ok(true)
+        let api = Api::namespaced(self.client.clone(), &key.namespace);
+        self.apply_with(&api, key, object).await
     }
 
     /// Applies an object of a kind that is not known here, in a namespace.
@@ -101,12 +99,18 @@ impl Applier {
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),
         };
+        let api = Api::namespaced_with(self.client.clone(), &key.namespace, &resource);
+        self.apply_with(&api, key, object).await
+    }
+
+    async fn apply_with<K>(&self, api: &Api<K>, key: Key, object: &K) -> Result<bool, kube::Error>
+    where
+        K: Serialize + DeserializeOwned + Clone + std::fmt::Debug,
+    {
         let content = Fingerprint::of(object);
         if self.is_applied(&key, &content) {
             return Ok(false);
         }
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &key.namespace, &resource);
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         api.patch(&key.name, &parameters, &Patch::Apply(object)).await?;
         self.remember(key, content);

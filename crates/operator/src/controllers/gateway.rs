@@ -43,7 +43,7 @@ pub async fn run(context: Context, shutdown: CancellationToken) {
     let each = apis::<Gateway>(&context).into_iter().zip(owned);
     let each = each.map(|(gateways, (deployments, services))| {
         let controller = Controller::new(gateways, watcher::Config::default());
-        let owned = watcher::Config::default().labels(names::MANAGED);
+        let owned = watcher::Config::default().labels(&names::managed());
         let controller = controller.owns(deployments, owned.clone()).owns(services, owned);
         let controller = related(controller, &context);
         drive(controller, "Gateway", context.clone(), shutdown.clone(), reconcile)

@@ -20,11 +20,6 @@ use crate::apply::{FIELD_MANAGER, LABEL_MANAGED_BY};
 use crate::context::Context;
 use crate::controllers::user::LABEL_USER;
 
-/// Selects what this operator made.
-pub fn managed() -> String {
-    format!("{LABEL_MANAGED_BY}={FIELD_MANAGER}")
-}
-
 /// A name that a cluster is about to use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place {

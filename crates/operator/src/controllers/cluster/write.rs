@@ -15,7 +15,7 @@ use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::setup::{Verdict, record};
-use super::{Dereferenced, Invalid, Manifests, Validated, claims, names, strangers};
+use super::{Dereferenced, Invalid, Manifests, Validated, claims, names};
 use crate::apply::FIELD_MANAGER;
 use crate::context::Context;
 
@@ -41,7 +41,7 @@ pub async fn manifests(
         applier.apply_dynamic(certificate).await?;
     }
     // Only what this operator made: somebody's own Service may have the cluster's label.
-    let (cluster, managed) = (there.cluster.name_any(), strangers::managed());
+    let (cluster, managed) = (there.cluster.name_any(), crate::apply::managed());
     let labels = format!("{}={cluster},{managed}", names::LABEL_CLUSTER);
     let wanted = |names: &mut dyn Iterator<Item = String>| names.collect::<BTreeSet<_>>();
     let services = wanted(&mut manifests.services.iter().map(ResourceExt::name_any));

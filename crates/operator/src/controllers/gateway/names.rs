@@ -10,8 +10,11 @@ use crate::apply::{FIELD_MANAGER, LABEL_MANAGED_BY};
 
 /// The label of everything of a gateway: its name.
 pub(super) const LABEL_GATEWAY: &str = "klamm.dev/gateway";
+
 /// Selects what this operator made for gateways.
-pub(super) const MANAGED: &str = "klamm.dev/gateway,app.kubernetes.io/managed-by=klamm-operator";
+pub(super) fn managed() -> String {
+    format!("{LABEL_GATEWAY},{}", crate::apply::managed())
+}
 
 /// The name of each of its objects, which are of different kinds.
 pub(super) fn name(gateway: &Gateway) -> String {
