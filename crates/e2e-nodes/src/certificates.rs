@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -26,7 +27,8 @@ pub struct Certificate {
 /// Keeps up with the Secrets.
 pub async fn watch(client: Client, world: Shared) {
     let labelled = watcher::Config::default().labels("klamm.dev/cluster");
-    let mut events = std::pin::pin!(watcher(Api::<Secret>::all(client), labelled));
+    let mut events =
+        std::pin::pin!(watcher(Api::<Secret>::all(client), labelled).default_backoff());
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Apply(secret) | Event::InitApply(secret)) => {

@@ -1,8 +1,11 @@
 //! Disks for claims of the class `simulated`: made on demand, of nothing.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, Error, ResourceExt as _};
 use serde_json::json;
@@ -10,29 +13,42 @@ use serde_json::json;
 use crate::machines::{MANAGER, STORAGE_CLASS};
 use crate::world::Shared;
 
+/// Before what failed is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Makes a disk for each claim, and removes it with the claim.
 pub async fn provide(client: Client, world: Shared) {
     let claims: Api<PersistentVolumeClaim> = Api::all(client.clone());
-    let mut events = std::pin::pin!(watcher(claims, watcher::Config::default()));
+    let claims = watcher(claims, watcher::Config::default()).default_backoff();
+    let mut events = std::pin::pin!(claims);
     while let Some(event) = events.next().await {
-        let done = match event {
+        match event {
             Ok(Event::Apply(claim) | Event::InitApply(claim)) if is_waiting(&claim) => {
-                make(&client, &claim).await
+                tokio::spawn(made(client.clone(), claim));
             }
             Ok(Event::Delete(claim)) => {
                 let name = (claim.namespace().unwrap_or_default(), claim.name_any());
                 world.lock().disks.remove(&name);
-                remove(&client, &claim).await
+                tokio::spawn(removed(client.clone(), claim));
             }
-            Ok(_) => Ok(()),
-            Err(error) => {
-                eprintln!("claims: {error}");
-                Ok(())
-            }
-        };
-        if let Err(error) = done {
-            eprintln!("disk: {error}");
+            Ok(_) => {}
+            Err(error) => eprintln!("claims: {error}"),
         }
+    }
+}
+
+/// Tries until it is there: no event tells of the claim again, and a pod would wait for its disk for ever.
+async fn made(client: Client, claim: PersistentVolumeClaim) {
+    while let Err(error) = make(&client, &claim).await {
+        eprintln!("disk: {error}");
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+async fn removed(client: Client, claim: PersistentVolumeClaim) {
+    while let Err(error) = remove(&client, &claim).await {
+        eprintln!("disk: {error}");
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use klamm_agent::protocol::{Config, Phase};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, Error, ResourceExt as _};
 use serde_json::{Value, json};
@@ -18,7 +19,8 @@ use crate::world::{Birth, Name, Node, Shared, now_ms};
 /// Follows the pods of Kafka.
 pub async fn watch(client: Client, world: Shared) {
     let labelled = watcher::Config::default().labels("klamm.dev/node-id");
-    let mut events = std::pin::pin!(watcher(Api::<Pod>::all(client.clone()), labelled));
+    let mut events =
+        std::pin::pin!(watcher(Api::<Pod>::all(client.clone()), labelled).default_backoff());
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Apply(pod) | Event::InitApply(pod)) => {

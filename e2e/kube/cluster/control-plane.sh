@@ -65,7 +65,9 @@ control_plane() {
   start controllers "$FABRIC" kube-controller-manager --kubeconfig "$RUN/controllers.kubeconfig" --use-service-account-credentials \
     --service-account-private-key-file "$p/sa.key" --root-ca-file "$p/ca.crt" --cluster-signing-cert-file "$p/ca.crt" --cluster-signing-key-file "$p/ca.key" \
     --cluster-cidr "$PODS" --service-cluster-ip-range "$SERVICES" --leader-elect=false --node-monitor-grace-period 16s
-  start scheduler "$FABRIC" kube-scheduler --kubeconfig "$RUN/scheduler.kubeconfig" --leader-elect=false
+  # A pod whose disk came while it was being looked at is looked at again by a clock alone: every five minutes, by default.
+  start scheduler "$FABRIC" kube-scheduler --kubeconfig "$RUN/scheduler.kubeconfig" --leader-elect=false \
+    --pod-max-in-unschedulable-pods-duration 30s
   sed "s|@KUBECONFIG@|$RUN/admin.kubeconfig|" "$HERE/cluster/Corefile" >"$RUN/Corefile"
   start coredns "$FABRIC" coredns -conf "$RUN/Corefile"
   kubectl_ apply -f "$HERE/cluster/storage-class.yaml" >/dev/null

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt as _};
 use serde_json::Value;
@@ -44,7 +45,8 @@ impl Watched {
     }
 
     async fn watch(self) {
-        let mut events = std::pin::pin!(watcher(self.api.clone(), watcher::Config::default()));
+        let mut events =
+            std::pin::pin!(watcher(self.api.clone(), watcher::Config::default()).default_backoff());
         while let Some(event) = events.next().await {
             match event {
                 Ok(Event::Apply(object) | Event::InitApply(object)) => self.handle(&object),
