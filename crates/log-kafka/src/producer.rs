@@ -270,6 +270,11 @@ impl Acks {
             error.rdkafka_error_code(),
             Some(Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize)
         );
+        // What was not sent yet when librdkafka took its partition down, which it does to one that went with its topic. A
+        // handle that ends has purged before.
+        if error.rdkafka_error_code() == Some(Code::BrokerDestroy) {
+            return LogError::UnknownTopic(Arc::clone(&of.topic));
+        }
         match of.max_message_bytes {
             Some(max) if too_large => LogError::TooLarge { bytes: of.batch_bytes, max },
             _ => {
@@ -348,4 +353,28 @@ fn headers(record: &Record) -> Option<OwnedHeaders> {
         headers = headers.insert(Header { key, value: header.value.as_deref() });
     }
     Some(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn record_that_went_with_its_partition_tells_that_the_topic_is_gone() {
+        let context = Context { health: Arc::new(Health::new("none")) };
+        let acks = Acks { context, delivery_timeout_ms: 1, broken: AtomicBool::new(false) };
+        let (completion, _pending) = Pending::channel();
+        let of = Admission {
+            topic: Arc::from("gone"),
+            batch_bytes: 1,
+            max_message_bytes: None,
+            records: 1,
+            cost_bytes: 0,
+        };
+        let of = InFlight::new(of, completion, Arc::new(Budget::new(1)));
+        let told = |code| acks.log_error(&KafkaError::MessageProduction(code), &of);
+        let gone = told(Code::BrokerDestroy);
+        assert!(matches!(&gone, LogError::UnknownTopic(topic) if **topic == *"gone"), "{gone:?}");
+        assert!(matches!(told(Code::PurgeQueue), LogError::Closed));
+    }
 }
