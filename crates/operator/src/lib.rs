@@ -19,6 +19,7 @@ pub mod kafka;
 pub mod lease;
 pub mod metrics;
 pub mod observe;
+pub mod packed;
 pub mod run;
 pub mod scram;
 pub mod surroundings;

@@ -83,15 +83,21 @@ impl<R: Claimant> Board<R> {
     }
 
     pub(crate) fn mark_at(&mut self, cluster: &Key, key: Key, at_ms: u64) {
-        if self.resources.resource(&key).is_some() {
+        if self.resources.contains(&key) {
             self.queues.entry(cluster.clone()).or_default().mark_at(key, at_ms);
         }
     }
 
-    /// Marks those that a change of something else concerns.
-    pub(crate) fn mark_where(&mut self, concerns: impl Fn(&R) -> bool) -> Woken {
-        let touched = self.resources.entries().filter(|(_, resource)| concerns(resource));
-        let touched = touched.map(|(key, resource)| (key.clone(), resource.cluster())).collect();
+    /// Marks those that a change of another object concerns.
+    pub(crate) fn handle_changed(
+        &mut self,
+        object: &Key,
+        concerns: impl Fn(&Key, &R) -> bool,
+    ) -> Woken {
+        let around = self.resources.around(object).into_iter();
+        let around = around.filter_map(|key| Some((self.resources.resource(&key)?, key)));
+        let touched = around.filter(|(resource, _)| concerns(object, resource));
+        let touched = touched.map(|(resource, key)| (key, resource.cluster())).collect();
         self.mark(touched)
     }
 
@@ -169,8 +175,8 @@ impl<R: Claimant> Board<R> {
         let here = resources.filter(|(resource, _)| resource.cluster() == *cluster_key);
         let items: Vec<Item<R>> = here
             .map(|(resource, key)| {
-                let standing = self.standing(&resource, cluster.as_deref());
-                Item { key, resource, standing }
+                let standing = self.standing(&key, &resource, cluster.as_deref());
+                Item { key, resource: Arc::new(resource), standing }
             })
             .collect();
         let batch = Batch { cluster, cluster_key: cluster_key.clone(), items };
@@ -191,21 +197,21 @@ impl<R: Claimant> Board<R> {
         is_idle
     }
 
-    fn standing(&self, resource: &R, cluster: Option<&KafkaCluster>) -> Standing {
+    fn standing(&self, key: &Key, resource: &R, cluster: Option<&KafkaCluster>) -> Standing {
         let Some(cluster) = cluster else { return Standing::Owner };
         let (claims, home) = (&cluster.spec.claims, resource.cluster().namespace);
-        let may = |of: &R| {
-            let namespace = of.namespace().unwrap_or_default();
-            may_name(claims, &self.namespaces, &home, self.kind, (&namespace, of.claimed()))
+        let may = |namespace: &str| {
+            may_name(claims, &self.namespaces, &home, self.kind, (namespace, resource.claimed()))
         };
-        if !may(resource) {
+        if !may(&key.namespace) {
             return Standing::NotAllowed;
         }
-        let rivals = self.resources.same_name(resource).filter(|rival| may(rival));
-        let ages: Vec<_> = rivals.map(|rival| (rival.age(), rival)).collect();
-        let owner = first(ages.iter().map(|(age, rival)| (age, *rival)));
-        match owner.map(|owner| Key::of(owner.as_ref())) {
-            Some(owner) if owner != Key::of(resource) => Standing::Taken(owner),
+        let rivals = self.resources.same_name(resource);
+        let rivals = rivals.filter(|rival| *rival != key && may(&rival.namespace));
+        let ages = rivals.filter_map(|rival| Some((self.resources.resource(rival)?.age(), rival)));
+        let ages: Vec<_> = ages.chain([(resource.age(), key)]).collect();
+        match first(ages.iter().map(|(age, rival)| (age, *rival))) {
+            Some(owner) if owner != key => Standing::Taken(owner.clone()),
             _ => Standing::Owner,
         }
     }
@@ -255,7 +261,7 @@ mod tests {
     fn board(topics: Vec<KafkaTopic>, shared_with: &[&str]) -> Board<KafkaTopic> {
         let mut board = Board::new(Kind::Topic, &[None].into());
         for topic in topics {
-            let touched = board.resources.handle(topic);
+            let touched = board.resources.handle(&topic);
             board.mark(touched);
         }
         board.handle_cluster(cluster(1, shared_with));
@@ -290,7 +296,7 @@ mod tests {
     #[test]
     fn nothing_is_decided_before_everything_is_listed() {
         let mut board = Board::new(Kind::Topic, &[None].into());
-        let touched = board.resources.handle(topic("kafka", "a", 1));
+        let touched = board.resources.handle(&topic("kafka", "a", 1));
         board.mark(touched);
         board.handle_cluster(cluster(1, &["kafka"]));
         board.handle_clusters_listed(&None);

@@ -41,7 +41,7 @@ where
         match patched {
             Ok(mut resource) => {
                 trim(&mut resource);
-                self.office.learn(resource.clone());
+                self.office.learn(&resource);
                 Ok(Edited::Now(Box::new(resource)))
             }
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(Edited::Gone),

@@ -45,6 +45,11 @@ impl<V> Listing<V> {
         self.known.insert(key, value)
     }
 
+    /// A listing shows it, in a state that is older than the known one.
+    pub(crate) fn see(&mut self, key: &Key) {
+        self.unseen.remove(key);
+    }
+
     pub(crate) fn remove(&mut self, key: &Key) -> Option<V> {
         self.unseen.remove(key);
         self.known.remove(key)
@@ -52,6 +57,12 @@ impl<V> Listing<V> {
 
     pub(crate) fn value(&self, key: &Key) -> Option<&V> {
         self.known.get(key)
+    }
+
+    pub(crate) fn of_namespace(&self, namespace: &str) -> impl Iterator<Item = &Key> {
+        let from = Key { namespace: namespace.to_owned(), name: String::new() };
+        let from = self.known.range(from..).map(|(key, _)| key);
+        from.take_while(move |key| key.namespace == namespace)
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = (&Key, &V)> {

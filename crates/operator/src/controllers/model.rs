@@ -90,7 +90,7 @@ where
         let inner = self.lock();
         board.resources.handle_listing(&None);
         for resource in inner.objects.values() {
-            let touched = board.resources.handle(resource.clone());
+            let touched = board.resources.handle(resource);
             board.mark(touched);
         }
         board.handle_resources_listed(&None);

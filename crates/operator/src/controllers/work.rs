@@ -71,7 +71,7 @@ impl<R: Claimant> Office<R> {
     }
 
     /// A resource as the answer to a patch shows it.
-    pub(crate) fn learn(&self, resource: R) {
+    pub(crate) fn learn(&self, resource: &R) {
         let mut board = self.board();
         let touched = board.resources.handle(resource);
         // It is looked at by the worker that patched it, which asks the board again before it sleeps.
@@ -94,7 +94,7 @@ enum Heard<R> {
     Changed(Key),
 }
 
-/// Of an object that changed, those that depend on it.
+/// Whether a resource depends on an object that changed, which is of its namespace or named after its cluster.
 pub(crate) type Dependents<R> = fn(&Key, &R) -> bool;
 
 /// Runs until `shutdown`.
@@ -132,7 +132,7 @@ pub(crate) async fn run<H: Handler>(
             Heard::Cluster(scope, event) => handle_cluster(&office, &scope, *event),
             Heard::Namespace(event) => handle_namespace(&office, &mut namespaces, event),
             Heard::NoNamespaces => office.board().handle_namespaces(Namespaces::new()),
-            Heard::Changed(key) => office.board().mark_where(|resource| dependents(&key, resource)),
+            Heard::Changed(key) => office.board().handle_changed(&key, dependents),
         };
         team.wake(woken);
     }
@@ -231,7 +231,7 @@ where
         | Event::InitApply(DeserializeGuard(Ok(mut resource))) => {
             trim(&mut resource);
             let mut board = office.board();
-            let touched = board.resources.handle(resource);
+            let touched = board.resources.handle(&resource);
             board.mark(touched)
         }
         Event::Apply(DeserializeGuard(Err(invalid)))
