@@ -10,21 +10,20 @@ use crate::model::{DirectoryId, Metadata, NodeId, Partition, Quorum, Replica};
 pub const CLUSTER_WIDE: &[&str] = &["min.insync.replicas"];
 
 /// Everything, through brokers.
-pub fn metadata(snapshot: &ClusterSnapshot) -> Metadata {
+pub fn metadata(snapshot: ClusterSnapshot) -> Metadata {
     Metadata {
         cluster_id: snapshot.cluster_id.parse().ok(),
-        partitions: snapshot.partitions.iter().map(partition).collect(),
+        throttle_bytes_per_s: snapshot.throttle_bytes_per_s(),
+        partitions: snapshot.partitions.into_iter().map(partition).collect(),
         quorum: quorum(&snapshot.quorum),
         registered: snapshot.brokers.iter().filter_map(|broker| node(broker.id)).collect(),
-        throttle_bytes_per_s: snapshot.throttle_bytes_per_s(),
     }
 }
 
 /// The quorum alone, through controllers, while no broker answers. What is said of partitions is what they were like when
 /// one last did; without that, nothing.
-pub fn quorum_only(description: &QuorumDescription, before: Option<&Metadata>) -> Metadata {
-    let before = before.cloned().unwrap_or_default();
-    Metadata { quorum: quorum(description), ..before }
+pub fn quorum_only(description: &QuorumDescription, before: Option<Metadata>) -> Metadata {
+    Metadata { quorum: quorum(description), ..before.unwrap_or_default() }
 }
 
 /// What was set for each broker while it ran: it goes before what the broker was started with.
@@ -49,15 +48,15 @@ pub fn in_service(snapshot: &ClusterSnapshot) -> BTreeSet<NodeId> {
     there.filter_map(|broker| node(broker.id)).collect()
 }
 
-fn partition(partition: &PartitionSnapshot) -> Partition {
+fn partition(partition: PartitionSnapshot) -> Partition {
     Partition {
-        topic: partition.partition.topic.clone(),
+        topic: partition.partition.topic,
         index: u32::try_from(partition.partition.partition).unwrap_or_default(),
         leader: partition.leader.and_then(node),
-        replicas: nodes(&partition.replicas),
-        adding: nodes(&partition.adding),
-        removing: nodes(&partition.removing),
-        isr: nodes(&partition.isr),
+        replicas: nodes(partition.replicas),
+        adding: nodes(partition.adding),
+        removing: nodes(partition.removing),
+        isr: nodes(partition.isr),
         min_isr: partition.min_isr,
         bytes: partition.bytes,
     }
@@ -82,8 +81,8 @@ fn replica(replica: &QuorumReplica) -> Option<Replica> {
     })
 }
 
-fn nodes(ids: &[i32]) -> Vec<NodeId> {
-    ids.iter().filter_map(|id| node(*id)).collect()
+fn nodes(ids: Vec<i32>) -> Vec<NodeId> {
+    ids.into_iter().filter_map(node).collect()
 }
 
 fn node(id: i32) -> Option<NodeId> {

@@ -6,7 +6,10 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Metadata, NodeId};
+use crate::packed::Packed;
 
 /// A broker that lags further behind than this has lost its session.
 const SETTLED_AFTER_MS: u64 = 10_000;
@@ -15,7 +18,7 @@ const SETTLED_AFTER_MS: u64 = 10_000;
 type Nodes = Box<[NodeId]>;
 
 /// Of each topic the partitions by number, each with its replicas: one allocation for a topic's name.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Replicas(HashMap<String, Vec<(u32, Nodes)>>);
 
 impl Replicas {
@@ -40,20 +43,21 @@ impl Replicas {
 /// The replicas of each partition when they were last known not to be on the move.
 #[derive(Debug, Default)]
 pub struct Settling {
-    settled: Replicas,
+    settled: Option<Packed<Replicas>>,
     changed: HashMap<(String, u32), (Nodes, u64)>,
 }
 
 impl Settling {
     /// Marks changes that may not be over as going on.
     pub fn mark(&mut self, metadata: &mut Metadata, now_ms: u64) {
+        let mut settled_before = self.settled.take().and_then(|settled| settled.value());
         let mut settled = Replicas::default();
         let mut changed = HashMap::new();
         for partition in &mut metadata.partitions {
             let (topic, index) = (partition.topic.as_str(), partition.index);
             let mut now: Nodes = partition.replicas.as_slice().into();
             now.sort_unstable();
-            let before = self.settled.take(topic, index);
+            let before = settled_before.as_mut().and_then(|settled| settled.take(topic, index));
             let known = partition.is_moving();
             let is_new = before.as_ref() != Some(&now);
             if !known && !is_new {
@@ -86,7 +90,7 @@ impl Settling {
             }
             changed.insert(key, (now, since_ms));
         }
-        (self.settled, self.changed) = (settled, changed);
+        (self.settled, self.changed) = (Some(Packed::new(&settled)), changed);
     }
 
     /// Partitions that may still be on the move although nothing marks them: those that were not known a moment ago.

@@ -15,6 +15,7 @@ use crate::ca::Loaded;
 use crate::kafka::Connections;
 use crate::model::{Desired, Metadata, Node, NodeId, Observed, PodState};
 use crate::observe;
+use crate::packed::Packed;
 
 /// What there is of a cluster.
 #[derive(Debug, Default)]
@@ -143,7 +144,7 @@ pub fn loaded(pod: Option<&Pod>, agent: Option<&State>) -> Loaded {
 pub async fn kafka(
     connections: &Connections,
     names: &Names,
-    before: Option<&Metadata>,
+    before: Option<&Packed<Metadata>>,
     seen: &mut Seen,
 ) {
     let Ok(mut admin) = connections.admin(&names.namespace, &names.cluster) else { return };
@@ -157,7 +158,7 @@ pub async fn kafka(
                 seen.told.insert(id);
             }
             seen.in_service = observe::kafka::in_service(&snapshot);
-            seen.observed.metadata = Some(observe::kafka::metadata(&snapshot));
+            seen.observed.metadata = Some(observe::kafka::metadata(snapshot));
             seen.partitions_known = true;
             let features = admin.describe_features().await.ok();
             seen.metadata_version =
@@ -171,8 +172,9 @@ pub async fn kafka(
     let Ok(mut admin) = connections.controllers(&names.namespace, &names.cluster) else { return };
     match admin.describe_quorum().await {
         Ok(description) => {
-            seen.observed.metadata = Some(observe::kafka::quorum_only(&description, before));
+            let before = before.and_then(Packed::value);
             seen.partitions_known = before.is_some();
+            seen.observed.metadata = Some(observe::kafka::quorum_only(&description, before));
         }
         Err(error) => tracing::debug!(cluster = names.cluster, %error, "no controller answers"),
     }

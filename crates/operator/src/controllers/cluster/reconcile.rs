@@ -34,6 +34,7 @@ use crate::kafka::Target;
 use crate::metrics::Outcome;
 use crate::model::{Desired, Metadata, NodeId};
 use crate::observe::settling::Settling;
+use crate::packed::Packed;
 use crate::step::{self, Progress, Spec};
 
 /// While something is on its way.
@@ -86,7 +87,7 @@ pub struct Memory {
     own: OwnLeaf,
     agents: Option<Agents>,
     identity: String,
-    metadata: Option<Metadata>,
+    metadata: Option<Packed<Metadata>>,
     settling: Settling,
     racks: Racks,
     /// Certificates that are counted, by their Secrets, and when they end.
@@ -186,7 +187,7 @@ impl Pass<'_> {
         look::kafka(&context.kafka, names, memory.metadata.as_ref(), &mut seen).await;
         if let Some(metadata) = seen.observed.metadata.as_mut().filter(|_| seen.partitions_known) {
             memory.settling.mark(metadata, now_ms);
-            memory.metadata = Some(metadata.clone());
+            memory.metadata = Some(Packed::new(metadata));
         }
         let desired = setup::desired(validated, &verdicts, &live, &certificates.fingerprints);
         let mut warnings = validated.warnings.clone();
