@@ -215,6 +215,10 @@ impl Client {
         loop {
             let body = self.frame().await?;
             if body.first_chunk() == Some(&self.correlation_id.to_be_bytes()) {
+                // Hundreds of connections that wait would each keep room for the largest response so far.
+                if self.received.is_empty() {
+                    self.received = BytesMut::new();
+                }
                 return read::<A>(version, body);
             }
         }

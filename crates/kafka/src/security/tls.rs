@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -59,7 +60,7 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(unusable("the cipher suites"))?
             .with_root_certificates(trusted(roots)?);
-        let config = match certificate {
+        let mut config = match certificate {
             None => builder.with_no_client_auth(),
             Some(own) => {
                 let key = PrivateKeyDer::from_pem_slice(own.key);
@@ -69,6 +70,8 @@ impl Tls {
                     .map_err(unusable("the client's certificate with its key"))?
             }
         };
+        // Connections are kept. Sessions for those that follow would take more memory than that.
+        config.resumption = Resumption::disabled();
         Ok(Self { config: Arc::new(config), shows_certificate: certificate.is_some() })
     }
 
