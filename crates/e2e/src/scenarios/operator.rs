@@ -19,6 +19,7 @@ pub(super) mod dedicated;
 pub(super) mod disks;
 pub(super) mod listeners;
 pub(super) mod refused;
+pub(super) mod repaired;
 pub(super) mod replaced;
 pub(super) mod rollout;
 pub(super) mod scale;
@@ -111,6 +112,18 @@ impl Example {
         self.namespace.kubectl(&["annotate", &self.resource(), annotation]).map(|_| since)
     }
 
+    /// The operator leaves everything as it is, and knows it.
+    fn paused(&self) -> Result<(), String> {
+        until("the pause", PATIENCE, || {
+            let cluster = self.namespace.json(&self.resource())?;
+            let conditions = cluster["status"]["conditions"].as_array().cloned();
+            let conditions = conditions.unwrap_or_default();
+            let ready = conditions.into_iter().find(|c| c["type"] == "Ready").unwrap_or_default();
+            let seen = ready["observedGeneration"] == cluster["metadata"]["generation"];
+            if seen && ready["reason"] == "Paused" { Ok(()) } else { Err(ready.to_string()) }
+        })
+    }
+
     /// The operator has looked at the latest change, nothing is on its way any more, and all are Ready.
     fn settled(&self, limit: Duration) -> Result<(), String> {
         let settled = until("everything as it was asked for", limit, || {
@@ -171,6 +184,22 @@ fn verdict(stage: &mut Stage<'_>, mut load: Load) -> Outcome {
     stage.number("records lost", verdict.lost, "");
     stage.number("records twice", verdict.twice, "");
     verdict.nothing_lost()
+}
+
+/// `Ready` of a resource is False for this reason, in words with each of these.
+fn told(here: &Namespace, what: &str, reason: &str, words: &[&str]) -> Result<(), String> {
+    until(&format!("{reason} of {what}"), PATIENCE, || {
+        let conditions = here.json(what)?["status"]["conditions"].take();
+        let all = conditions.as_array().cloned().unwrap_or_default();
+        let ready = all.into_iter().find(|c| c["type"] == "Ready").unwrap_or_default();
+        let message = ready["message"].as_str().unwrap_or_default();
+        let said = ready["reason"] == reason && words.iter().all(|word| message.contains(word));
+        if ready["status"] == "False" && said {
+            println!("    {what}: {message}");
+            return Ok(());
+        }
+        Err(ready.to_string())
+    })
 }
 
 /// Every node was replaced.

@@ -86,12 +86,15 @@ impl Authority {
         here.apply(&secret.to_string())
     }
 
-    /// A connection of somebody who trusts this authority and nobody else.
     fn greets(&self, server: &str) -> Result<(), KafkaError> {
-        let tls = Tls::new(self.0.pem().as_bytes(), None)?;
-        let options =
-            ClientOptions::new("klamm-e2e").with_security(Security::default().with_tls(tls));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(Client::connect_with(server, &options)).map(drop)
+        greets(server, &self.0.pem())
     }
+}
+
+/// A connection of somebody who trusts this authority and nobody else.
+pub(super) fn greets(server: &str, authority: &str) -> Result<(), KafkaError> {
+    let tls = Tls::new(authority.as_bytes(), None)?;
+    let options = ClientOptions::new("klamm-e2e").with_security(Security::default().with_tls(tls));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(Client::connect_with(server, &options)).map(drop)
 }

@@ -29,13 +29,7 @@ fn paused(example: &Example) -> Outcome {
     example.patch(
         r#"{"spec":{"paused":true,"config":{"num.partitions":7},"rollout":{"mode":"Manual"}}}"#,
     )?;
-    until("the pause", PATIENCE, || {
-        let cluster = example.namespace.json(&example.resource())?;
-        let conditions = cluster["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let ready = conditions.into_iter().find(|c| c["type"] == "Ready").unwrap_or_default();
-        let seen = ready["observedGeneration"] == cluster["metadata"]["generation"];
-        if seen && ready["reason"] == "Paused" { Ok(()) } else { Err(ready.to_string()) }
-    })?;
+    example.paused()?;
     let sets = example.namespace.kubectl(&["get", "statefulsets", "-o", "json"])?;
     let status = example.status()?;
     let untouched = !sets.contains("num.partitions=7") && status["plan"].is_null();
