@@ -23,6 +23,7 @@ pub(super) mod repaired;
 pub(super) mod replaced;
 pub(super) mod rollout;
 pub(super) mod scale;
+pub(super) mod strangers;
 
 /// For several nodes one after the other.
 const ROLL: Duration = Duration::from_secs(900);
