@@ -46,6 +46,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "listeners", core: false, limit: minutes(40), run: operator::listeners::run },
     Scenario { name: "repaired", core: false, limit: minutes(40), run: operator::repaired::run },
     Scenario { name: "strangers", core: false, limit: minutes(30), run: operator::strangers::run },
+    Scenario { name: "authority", core: false, limit: minutes(60), run: operator::authority::run },
     Scenario { name: "refused", core: false, limit: minutes(30), run: operator::refused::run },
     Scenario { name: "disk-grows", core: false, limit: minutes(30), run: operator::disks::grow },
     Scenario { name: "scale", core: false, limit: minutes(60), run: operator::scale::run },

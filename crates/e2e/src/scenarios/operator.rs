@@ -14,6 +14,7 @@ use crate::pod::Pod;
 use crate::stage::Stage;
 use crate::wait::{PATIENCE, until};
 
+pub(super) mod authority;
 pub(super) mod change;
 pub(super) mod dedicated;
 pub(super) mod disks;
