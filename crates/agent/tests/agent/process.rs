@@ -372,7 +372,10 @@ fn questions_from_within_the_pod_are_answered_with_a_code_and_a_line() {
     assert_eq!(pod.ask(&["probe", "ready"]), said);
     let (told, text) = pod.ask(&["state"]);
     let state: State = serde_json::from_str(&text).unwrap();
-    assert!(told && state.disk == Disk::Empty && state == pod.local_state(), "{text}");
+    assert!(told && state.disk == Disk::Empty, "{text}");
+    // But for the room on the disk, which others change.
+    let but_volumes = |state: &State| State { volumes: Vec::new(), ..state.clone() };
+    assert_eq!(but_volumes(&state), but_volumes(&pod.local_state()));
     let [volume] = &*state.volumes else { panic!("{state:?}") };
     assert!(volume.free_bytes > 0 && volume.total_bytes >= volume.free_bytes, "{volume:?}");
     // The socket of an agent that was killed does not keep the next from its place.
