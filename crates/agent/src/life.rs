@@ -38,6 +38,8 @@ pub enum Action {
     Mark(Marker),
     /// Start Kafka with this `broker.rack`, then tell [`Life::handle_started`] or [`Life::handle_not_started`].
     Start(Option<String>),
+    /// Kill Kafka, then tell [`Life::handle_ended`].
+    Kill,
     /// End with this code.
     Exit(u8),
 }
@@ -73,9 +75,21 @@ pub enum Health {
     NotReady,
 }
 
+/// An answer of a Kafka that is told to end to the question for the controllers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Controllers {
+    /// One leads, or Kafka asks none any more.
+    Heard,
+    /// None leads that Kafka could reach.
+    Silent,
+}
+
 /// Misses in a row before a Kafka that was ready counts as unresponsive: a garbage collection of some seconds is no reason to take it
 /// out of the service.
 const MISSES_MAX: u32 = 3;
+/// How long a Kafka that is told to end may find no controller. It waits for one to move its partitions' leaders, for ever; a quorum that
+/// is well elects another leader within seconds, and one that was deleted with the cluster does not come back.
+const SILENT_MS_MAX: u64 = 30_000;
 /// Of what is said in [`State::said`]; an error's first line is shorter.
 const SAID_BYTES_MAX: usize = 1 << 10;
 
@@ -84,7 +98,7 @@ enum Stage {
     Idle { trouble: Option<String> },
     Formatting { run: Formatting, then: Option<Start> },
     Running { was_ready: bool, misses: u32 },
-    Stopping,
+    Stopping { silent_since_ms: Option<u64> },
     Over,
 }
 
@@ -142,6 +156,11 @@ impl Life {
     /// Whether Kafka is to be asked if it is ready.
     pub fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running { .. }) && self.kafka.is_some()
+    }
+
+    /// Whether Kafka was told to end and has not yet.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.stage, Stage::Stopping { .. }) && self.kafka.is_some()
     }
 
     /// Whether Kafka was ready since it started.
@@ -251,6 +270,22 @@ impl Life {
         self.note(now_ms);
     }
 
+    /// Kafka, which is told to end, was asked for the controllers.
+    pub fn handle_controllers(&mut self, controllers: Controllers, now_ms: u64) {
+        let Stage::Stopping { silent_since_ms } = &mut self.stage else { return };
+        match controllers {
+            Controllers::Heard => *silent_since_ms = None,
+            Controllers::Silent => {
+                let since_ms = *silent_since_ms.get_or_insert(now_ms);
+                if now_ms.saturating_sub(since_ms) >= SILENT_MS_MAX {
+                    // Once more after as long, should it still be there.
+                    *silent_since_ms = None;
+                    self.actions.push_back(Action::Kill);
+                }
+            }
+        }
+    }
+
     /// Kafka told how many logs it has to read yet.
     pub fn handle_logs_left(&mut self, logs_left: u64, now_ms: u64) {
         self.logs_left = logs_left;
@@ -287,8 +322,8 @@ impl Life {
         match self.stage {
             Stage::Idle { .. } => self.exit(0),
             Stage::Formatting { .. } => self.leaving = true,
-            Stage::Running { .. } => self.stage = Stage::Stopping,
-            Stage::Stopping | Stage::Over => {}
+            Stage::Running { .. } => self.stage = Stage::Stopping { silent_since_ms: None },
+            Stage::Stopping { .. } | Stage::Over => {}
         }
         self.note(now_ms);
     }
@@ -316,7 +351,7 @@ impl Life {
             Stage::Running { was_ready: false, .. } => Phase::Starting,
             Stage::Running { misses, .. } if *misses >= MISSES_MAX => Phase::Unresponsive,
             Stage::Running { .. } => Phase::Ready,
-            Stage::Stopping | Stage::Over => Phase::Stopping,
+            Stage::Stopping { .. } | Stage::Over => Phase::Stopping,
         }
     }
 

@@ -3,11 +3,18 @@
 use std::time::Duration;
 
 use klamm_agent::protocol::{Config, Role};
+use klamm_kafka::KafkaError;
 use klamm_kafka::client::{Client, ClientOptions};
 use klamm_kafka::security::{Security, Tls};
+use klamm_kafka_proto::Str;
 use klamm_kafka_proto::messages::describe_cluster::{
     DescribeCluster, DescribeClusterRequest, DescribeClusterResponse,
 };
+use klamm_kafka_proto::messages::describe_quorum::{
+    DescribeQuorum, DescribeQuorumRequest, QuorumPartition, QuorumTopic,
+};
+
+use crate::life::Controllers;
 
 /// For a connection, and for an answer. A Kafka that answers later is of no use to its clients either.
 const ANSWER_TIME: Duration = Duration::from_secs(3);
@@ -47,6 +54,15 @@ impl Readiness {
         }
     }
 
+    /// Asks a broker that is told to end whether a controller leads. One that takes no connections any more has been let go, and writes
+    /// what it has to its disk.
+    pub async fn controllers(&mut self, tls: &Tls) -> Controllers {
+        match self.endpoints.iter().find(|endpoint| endpoint.role == Role::Broker) {
+            Some(broker) => broker.controllers(tls).await,
+            None => Controllers::Heard,
+        }
+    }
+
     /// Asks.
     ///
     /// # Errors
@@ -64,20 +80,36 @@ impl Readiness {
 }
 
 impl Endpoint {
+    async fn connect(&self, tls: &Tls) -> Result<Client, KafkaError> {
+        let options = ClientOptions {
+            connect_time: ANSWER_TIME,
+            call_time: ANSWER_TIME,
+            ..ClientOptions::new("klamm-agent")
+        };
+        let options = options.with_security(Security::default().with_tls(tls.clone()));
+        Client::connect_with(&self.server, &options).await
+    }
+
+    /// A broker asks the active controller, and waits for one.
+    async fn controllers(&self, tls: &Tls) -> Controllers {
+        let Ok(mut client) = self.connect(tls).await else { return Controllers::Heard };
+        let topic = QuorumTopic {
+            topic_name: Str::from_static("__cluster_metadata"),
+            partitions: vec![QuorumPartition { partition_index: 0 }],
+        };
+        let request = DescribeQuorumRequest { topics: vec![topic] };
+        match client.call::<DescribeQuorum>(&request).await {
+            Ok(response) if response.error_code == 0 => Controllers::Heard,
+            Ok(_) | Err(KafkaError::TimedOut { .. }) => Controllers::Silent,
+            Err(_) => Controllers::Heard,
+        }
+    }
+
     async fn ask(&mut self, tls: &Tls) -> Result<DescribeClusterResponse, String> {
         // A client that is not put back has failed or was given up.
         let mut client = match self.client.take() {
             Some(client) => client,
-            None => {
-                let options = ClientOptions {
-                    connect_time: ANSWER_TIME,
-                    call_time: ANSWER_TIME,
-                    ..ClientOptions::new("klamm-agent")
-                };
-                let options = options.with_security(Security::default().with_tls(tls.clone()));
-                let connecting = Client::connect_with(&self.server, &options);
-                connecting.await.map_err(|error| error.to_string())?
-            }
+            None => self.connect(tls).await.map_err(|error| error.to_string())?,
         };
         let request = DescribeClusterRequest {
             include_cluster_authorized_operations: false,

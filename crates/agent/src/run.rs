@@ -89,7 +89,13 @@ async fn watch(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(pause).await;
         let (runs, was_ready) = shared.life(|life, _| (life.is_running(), life.was_ready()));
-        pause = if was_ready { ASK_WHILE_READY } else { ASK_WHILE_STARTING };
+        let stops = shared.life(|life, _| life.is_stopping());
+        pause = if was_ready || stops { ASK_WHILE_READY } else { ASK_WHILE_STARTING };
+        if let (true, Some(tls)) = (stops, shared.tls()) {
+            let controllers = readiness.controllers(&tls.kafka).await;
+            shared.life(|life, now_ms| life.handle_controllers(controllers, now_ms));
+            shared.wake.notify_one();
+        }
         if !runs {
             continue;
         }
@@ -139,7 +145,19 @@ impl Agent {
                     self.shared.life(|life, _| life.handle_said(&words));
                 }
             }
+            Action::Kill => {
+                tell(
+                    "no controller lets Kafka go: it is killed, and reads its logs at its next start",
+                );
+                self.send(Signal::KILL);
+            }
             Action::Exit(_) => {}
+        }
+    }
+
+    fn send(&self, signal: Signal) {
+        for (pid, _) in self.running.iter().filter(|(_, child)| child.is_kafka) {
+            children::send(*pid, signal);
         }
     }
 
@@ -232,9 +250,7 @@ impl Agent {
 
     /// Kafka gets every signal; Java answers QUIT with a list of its threads and ends by the others.
     fn signal(&mut self, signal: Signal) {
-        for (pid, _) in self.running.iter().filter(|(_, child)| child.is_kafka) {
-            children::send(*pid, signal);
-        }
+        self.send(signal);
         if signal != Signal::QUIT {
             self.shared.life(Life::handle_end_asked);
         }

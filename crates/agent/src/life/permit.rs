@@ -11,7 +11,7 @@ impl Life {
     /// # Errors
     /// It cannot be done: a sentence. Nothing has changed.
     pub fn handle_permit(&mut self, permit: Permit, now_ms: u64) -> Result<(), String> {
-        if matches!(self.stage, Stage::Stopping | Stage::Over) || self.leaving {
+        if matches!(self.stage, Stage::Stopping { .. } | Stage::Over) || self.leaving {
             return Err("the pod is being stopped".into());
         }
         if self.permit.as_ref() != Some(&permit) {

@@ -1,6 +1,6 @@
 use klamm_agent::protocol::{Config, Disk, Format, Permit, Phase, Role, Start, Wait};
 
-use super::{Action, Formatting, Health, Life, Quorum};
+use super::{Action, Controllers, Formatting, Health, Life, Quorum};
 use crate::disk::{Content, Disks, Marker};
 use crate::testing::{CLUSTER, OTHER_CLUSTER, config, dirs, disk};
 
@@ -323,6 +323,33 @@ fn asked_to_end_it_waits_for_kafka() {
     refused(&mut life, start(None), "being stopped");
     life.handle_ended(143, 3_000);
     assert_eq!(actions(&mut life), [Action::Exit(143)]);
+}
+
+#[test]
+fn kafka_that_no_controller_lets_go_is_killed() {
+    let mut life = running();
+    life.handle_controllers(Controllers::Silent, 1_000);
+    life.handle_end_asked(2_000);
+    life.handle_controllers(Controllers::Silent, 3_000);
+    life.handle_controllers(Controllers::Silent, 32_999);
+    assert_eq!(life.poll_action(), None);
+    life.handle_controllers(Controllers::Silent, 33_000);
+    assert_eq!(actions(&mut life), [Action::Kill]);
+    life.handle_controllers(Controllers::Silent, 34_000);
+    assert_eq!(life.poll_action(), None);
+    life.handle_ended(137, 35_000);
+    assert_eq!(actions(&mut life), [Action::Exit(137)]);
+}
+
+#[test]
+fn controller_that_is_heard_again_has_all_the_time() {
+    let mut life = running();
+    life.handle_end_asked(2_000);
+    life.handle_controllers(Controllers::Silent, 3_000);
+    life.handle_controllers(Controllers::Heard, 20_000);
+    life.handle_controllers(Controllers::Silent, 33_000);
+    life.handle_controllers(Controllers::Silent, 62_000);
+    assert_eq!(life.poll_action(), None);
 }
 
 #[test]
