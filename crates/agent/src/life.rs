@@ -87,8 +87,8 @@ pub enum Controllers {
 /// Misses in a row before a Kafka that was ready counts as unresponsive: a garbage collection of some seconds is no reason to take it
 /// out of the service.
 const MISSES_MAX: u32 = 3;
-/// How long a Kafka that is told to end may find no controller. It waits for one to move its partitions' leaders, for ever; a quorum that
-/// is well elects another leader within seconds, and one that was deleted with the cluster does not come back.
+/// How long a Kafka that is told to end may find no controller. It waits for the active one to move its leaders, longer than a
+/// pod's grace; a quorum that is well elects a leader within seconds, and one that was deleted with its cluster does not come back.
 const SILENT_MS_MAX: u64 = 30_000;
 /// Of what is said in [`State::said`]; an error's first line is shorter.
 const SAID_BYTES_MAX: usize = 1 << 10;
