@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// A value as JSON: one allocation, where the value has one for each word, a node of a tree for each map, and room for every field
-/// that it might have. A KafkaTopic that takes 3 KiB takes 0.9 KiB so.
+/// that it might have. A KafkaTopic of 2.4 KiB takes 0.8 KiB so.
 pub struct Packed<T> {
     json: Box<[u8]>,
     of: PhantomData<fn() -> T>,
