@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long a test waits for what must come. Long enough for a slow machine under load: it ends a test that hangs, and
 /// says nothing about speed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Between two looks. Short, so that waiting costs little; the look itself decides, not the time.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
