@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use klamm_agent::protocol::{Config, Role};
 use klamm_kafka::KafkaError;
+use klamm_kafka::admin::describe_quorum_request;
 use klamm_kafka::client::{Client, ClientOptions};
 use klamm_kafka::security::{Security, Tls};
-use klamm_kafka_proto::Str;
 use klamm_kafka_proto::messages::describe_cluster::{
     DescribeCluster, DescribeClusterRequest, DescribeClusterResponse,
 };
-use klamm_kafka_proto::messages::describe_quorum::{
-    DescribeQuorum, DescribeQuorumRequest, QuorumPartition, QuorumTopic,
-};
+use klamm_kafka_proto::messages::describe_quorum::DescribeQuorum;
 
 use crate::life::Controllers;
 
@@ -93,12 +91,7 @@ impl Endpoint {
     /// A broker asks the active controller, and waits for one.
     async fn controllers(&self, tls: &Tls) -> Controllers {
         let Ok(mut client) = self.connect(tls).await else { return Controllers::Heard };
-        let topic = QuorumTopic {
-            topic_name: Str::from_static("__cluster_metadata"),
-            partitions: vec![QuorumPartition { partition_index: 0 }],
-        };
-        let request = DescribeQuorumRequest { topics: vec![topic] };
-        match client.call::<DescribeQuorum>(&request).await {
+        match client.call::<DescribeQuorum>(&describe_quorum_request()).await {
             Ok(response) if response.error_code == 0 => Controllers::Heard,
             Ok(_) | Err(KafkaError::TimedOut { .. }) => Controllers::Silent,
             Err(_) => Controllers::Heard,

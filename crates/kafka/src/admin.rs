@@ -59,7 +59,7 @@ use connections::Connections;
 pub use features::{FeatureUpdate, Features, UpgradeType};
 pub use leaders::Election;
 pub use log_dirs::{LogDir, LogDirReplica};
-pub use quorum::{QuorumDescription, QuorumReplica, Voter, VoterListener};
+pub use quorum::{QuorumDescription, QuorumReplica, Voter, VoterListener, describe_quorum_request};
 pub use quotas::{QuotaAlteration, QuotaEntity, QuotaEntityType, QuotaFilter, QuotaMatch};
 pub use reassignments::Reassignment;
 #[cfg(feature = "tls")]

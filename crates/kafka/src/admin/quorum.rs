@@ -67,18 +67,23 @@ pub struct VoterListener {
     pub port: u16,
 }
 
+/// The question for the quorum of the cluster's metadata.
+pub fn describe_quorum_request() -> DescribeQuorumRequest {
+    let topic = QuorumTopic {
+        topic_name: Str::from_static("__cluster_metadata"),
+        partitions: vec![QuorumPartition { partition_index: 0 }],
+    };
+    DescribeQuorumRequest { topics: vec![topic] }
+}
+
 impl Admin {
     /// The quorum. Waits for a leader up to the deadline.
     ///
     /// # Errors
     /// Of the connection or the controller.
     pub async fn describe_quorum(&mut self) -> Result<QuorumDescription, KafkaError> {
-        let topic = QuorumTopic {
-            topic_name: Str::from_static("__cluster_metadata"),
-            partitions: vec![QuorumPartition { partition_index: 0 }],
-        };
-        let request = DescribeQuorumRequest { topics: vec![topic] };
-        let response = self.call::<DescribeQuorum>(To::Controller, &request, code).await?;
+        let response =
+            self.call::<DescribeQuorum>(To::Controller, &describe_quorum_request(), code).await?;
         let what = || "the metadata quorum".to_owned();
         said(response.error_code, response.error_message.as_ref(), what)?;
         let partition = response.topics.first().and_then(|topic| topic.partitions.first());
