@@ -9,7 +9,7 @@ cargo xtask e2e [NAME...] [--core] [--keep] [--list] [--tls] [--measure] [--seed
   --core      what continuous integration runs
   --keep      leaves namespaces, and the cluster that was made, there
   --list      names the scenarios
-  --tls       klamm with TLS towards Kafka: builds OpenSSL, which takes minutes, and skips nothing
+  --tls       klamm with TLS towards Kafka: needs libssl-dev, and skips nothing
   --measure   no scenario: what the operator costs on simulated nodes; OPTIONs are those of `klamm-e2e-nodes measure`
   --seed N    makes the choices of an earlier run
   --nodes N   machines of the cluster that is made [default: 3]

@@ -86,8 +86,17 @@ pub fn build(tls: bool) -> Result<PathBuf, String> {
     if tls {
         command.extend(["--features", "klamm/tls"]);
     }
-    let flags = ("RUSTFLAGS", "-C target-feature=+crt-static".to_owned());
-    workspace::run_with("cargo", &command, &[flags])?;
+    let settings = [
+        ("RUSTFLAGS", "-C target-feature=+crt-static"),
+        // Debian's libssl-dev: OpenSSL built from source as a static library has no locks.
+        ("OPENSSL_NO_VENDOR", "1"),
+        ("OPENSSL_STATIC", "1"),
+    ];
+    workspace::run_with(
+        "cargo",
+        &command,
+        &settings.map(|(name, value)| (name, value.to_owned())),
+    )?;
     Ok(workspace::target().join(TARGET).join("e2e"))
 }
 
