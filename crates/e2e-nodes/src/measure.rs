@@ -26,8 +26,6 @@ const NAMESPACE: &str = "measure";
 const IDLE: Duration = Duration::from_secs(40);
 /// KafkaTopics are compared with Kafka every two minutes.
 const IDLE_MEASURED: Duration = Duration::from_secs(120);
-/// Until it has listed what there is: it ends in order only then.
-const STARTED: Duration = Duration::from_secs(3);
 /// Starts, of which the median is told.
 const STARTS: usize = 5;
 /// Changes of a topic.
@@ -103,7 +101,6 @@ impl Measure {
         let (mut operator, took) = self.start().await?;
         let mut times = vec![took];
         for _ in 1..STARTS {
-            sleep(STARTED).await;
             operator.stop().await?;
             let (next, took) = self.start().await?;
             operator = next;

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::ObjectRef;
@@ -86,7 +86,15 @@ pub(crate) async fn drive<K, F>(
         tracing::warn!(kind, %resource, %error, again_s = pause.as_secs(), "not reconciled");
         Action::requeue(pause)
     };
-    controller
+    // Told to end before the first listing is there, kube's controller waits for that listing, which nobody reads any more.
+    let (store, told) = (controller.store(), shutdown.clone());
+    let told_before_it_began = async move {
+        told.cancelled().await;
+        if store.wait_until_ready().now_or_never().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let running = controller
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(looked, again, Arc::new(context))
@@ -96,8 +104,11 @@ pub(crate) async fn drive<K, F>(
                 tracing::warn!(kind, %error, "watch broke, begins again");
             }
             std::future::ready(())
-        })
-        .await;
+        });
+    tokio::select! {
+        () = running => {}
+        () = told_before_it_began => {}
+    }
 }
 
 /// How often resources failed one after the other; as many entries as there are resources in trouble.
@@ -125,7 +136,45 @@ impl<R: Hash + Eq> Failures<R> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::runtime::watcher;
+    use kube::{Client, Config};
+
     use super::*;
+    use crate::apply::Applier;
+    use crate::context::Settings;
+    use crate::kafka::Connections;
+    use crate::metrics::Metrics;
+
+    #[tokio::test]
+    async fn controller_that_is_told_to_end_before_it_has_listed_anything_ends() {
+        // Takes connections, and never answers.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", silent.local_addr().unwrap());
+        let client = Client::try_from(Config::new(address.parse().unwrap())).unwrap();
+        let context = Context {
+            applier: Applier::new(client.clone()),
+            client: client.clone(),
+            kafka: Connections::default(),
+            settings: Settings::default(),
+            openshift: false,
+            metrics: Metrics::default(),
+        };
+        let all = Api::<ConfigMap>::all(client);
+        let controller = Controller::new(all, watcher::Config::default());
+        let shutdown = CancellationToken::new();
+        let look = |_, _| async { Ok((Action::await_change(), Outcome::Fine)) };
+        let driven = drive(controller, "ConfigMap", context, shutdown.clone(), look);
+        let asked = async {
+            let _listing = silent.accept().await.unwrap();
+            shutdown.cancel();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = driven => {}
+            () = asked => {}
+        }
+    }
 
     #[test]
     fn pauses_grow_until_it_goes_well() {
