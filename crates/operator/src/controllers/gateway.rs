@@ -36,6 +36,8 @@ use validate::Problem;
 
 /// Secrets are not watched, for that would be every Secret there is; a renewed one is seen so much later at most.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// Objects with a name that a gateway wants are not watched either, and whoever has removed one waits.
+const LOOK_AGAIN_REFUSED: Duration = Duration::from_secs(15);
 
 /// Runs until told to end and what is under way is done.
 pub async fn run(context: Context, shutdown: CancellationToken) {
@@ -98,13 +100,16 @@ async fn reconcile(gateway: Arc<Gateway>, context: Context) -> Result<(Action, O
         }
         Err(problem) => Err(problem),
     };
-    let outcome = if applied.is_ok() { Outcome::Fine } else { Outcome::Refused };
+    let (outcome, after) = match &applied {
+        Ok(()) => (Outcome::Fine, LOOK_AGAIN),
+        Err(_) => (Outcome::Refused, LOOK_AGAIN_REFUSED),
+    };
     let seen = match applied {
         Ok(()) => Ok(status::look(&gateway, &context.client).await?),
         Err(problem) => Err(problem),
     };
     status::store(&gateway, seen, found.cluster.as_ref(), &context.client).await?;
-    Ok((Action::requeue(LOOK_AGAIN), outcome))
+    Ok((Action::requeue(after), outcome))
 }
 
 /// What came of applying: done, or refused by the API server for a reason that only the resource's owner can do something about.

@@ -83,6 +83,8 @@ pub fn refused(
 ) -> KafkaClusterStatus {
     let mut status = before.clone();
     status.observed_generation = generation;
+    // Nobody looked at how it is; a condition that is absent is unknown.
+    status.conditions.retain(|condition| condition.type_ != "Degraded");
     let mut set = |kind: &str, value: bool, reason: &str, message: &str| {
         status.conditions.set(kind, value, reason, message, generation, now.clone());
     };
@@ -263,4 +265,21 @@ fn planned(plan: &Plan) -> Option<PlanStatus> {
         alterations: alterations.collect(),
         stopped,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn cluster_that_is_not_looked_at_is_not_said_to_be_well() {
+        let now = || Time(Timestamp::UNIX_EPOCH);
+        let mut before = KafkaClusterStatus::default();
+        before.conditions.set("Degraded", false, "AllWell", "", Some(1), now());
+        let status = refused(&before, Some(2), "Paused", "spec.paused is true", &now());
+        assert!(status.conditions.of("Degraded").is_none());
+        assert_eq!(status.conditions.of("Ready").unwrap().reason, "Paused");
+    }
 }
