@@ -133,6 +133,16 @@ pub struct Certificates {
     /// Of the users (365 and 30 days without it).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<CertificatePolicy>,
+    /// A new authority signs for nodes once everything trusts it and clients had so many days to load the new trust Secret (7 without it, or a
+    /// quarter of `renewBeforeDays` of `authority` if that is less).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 365))]
+    pub trust_grace_days: Option<u32>,
+    /// An authority that signs for users no more is trusted for so many days, in which applications load their new certificates (14 without it,
+    /// or as above).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 365))]
+    pub user_grace_days: Option<u32>,
     /// Your own authority for nodes: a Secret with `ca.crt` and `ca.key`, or of cert-manager. The operator's own without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_authority: Option<SecretRef>,

@@ -251,8 +251,11 @@ pub fn policy(cluster: &KafkaCluster) -> Result<Policy, ca::InvalidPolicy> {
     let authority = lifetime(&spec.authority)?;
     // A week and a fortnight; less where the authority itself lives for weeks only.
     let before = spec.authority.as_ref().map_or(30, |given| u64::from(given.renew_before_days));
-    let grace = |days: u64| DAY_S * days.min(before / 4);
-    Policy::new(authority, lifetime(&spec.node)?, lifetime(&spec.user)?, grace(7), grace(14))
+    let grace = |given: Option<u32>, days: u64| {
+        DAY_S * given.map_or_else(|| days.min(before / 4), u64::from)
+    };
+    let (trust, user) = (grace(spec.trust_grace_days, 7), grace(spec.user_grace_days, 14));
+    Policy::new(authority, lifetime(&spec.node)?, lifetime(&spec.user)?, trust, user)
 }
 
 fn identity(

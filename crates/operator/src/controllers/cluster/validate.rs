@@ -29,7 +29,7 @@ pub use finding::{Findings, Invalid};
 pub use pool::REMOVE_NODE_IDS;
 
 use super::validated::Disk;
-use super::{Dereferenced, Ids, Inputs, Names, NodeSpec, Validated, setup};
+use super::{Dereferenced, Ids, Inputs, Names, NodeSpec, Validated, certificates, setup};
 use crate::model::{NodeId, Roles};
 
 /// A cluster that can be built, or everything that is wrong with it.
@@ -53,6 +53,10 @@ pub fn validate(input: &Dereferenced) -> Result<Validated, Vec<Invalid>> {
     name::check(&names, input, &pools, &mut found);
     rollout::check(spec, &mut found);
     config::check_super_users(spec, &mut found);
+    if let Err(error) = certificates::policy(&input.cluster) {
+        let remedy = "choose other days, or leave them out";
+        found.cluster("spec.certificates", format!("cannot be meant: {error}"), remedy);
+    }
     let nodes = nodes(input, &names, &listeners, &pools, &mut found);
     let brokers = nodes.values().filter(|node| node.inputs.roles.broker).count();
     replication::check(input, brokers, &mut found);

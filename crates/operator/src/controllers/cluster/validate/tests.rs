@@ -340,6 +340,18 @@ fn listeners_have_what_their_encryption_needs() {
 }
 
 #[test]
+fn graces_outlast_no_authority() {
+    check(
+        |input| input.cluster.spec.certificates.trust_grace_days = Some(30),
+        "spec.certificates cannot be meant: a new authority that is only trusted for 30 d",
+    );
+    let mut input = combined_input();
+    input.cluster.spec.certificates.trust_grace_days = Some(0);
+    input.cluster.spec.certificates.user_grace_days = Some(0);
+    valid(&input);
+}
+
+#[test]
 fn disks_do_not_shrink() {
     let mut input = lived(combined_input());
     input.pools[0].spec.volumes[0].size = Quantity("9999Mi".into());
