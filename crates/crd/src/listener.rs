@@ -27,6 +27,13 @@ pub struct Listener {
     pub authentication: Option<ListenerAuthentication>,
 }
 
+impl Listener {
+    /// It is encrypted, with a certificate that is not of the cluster's own authority.
+    pub fn has_own_certificate(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.secret.is_some() || tls.issuer.is_some())
+    }
+}
+
 /// Which certificate a listener has. Without an entry, one of the cluster's own authority.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

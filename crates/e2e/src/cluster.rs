@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::end::{End, Outcome};
+use crate::kubectl::kubectl;
 use crate::machines::Machines;
 
 /// Names of the images that scenarios use; on a cluster of somebody's own they must be there or pullable.
@@ -62,6 +63,21 @@ impl Cluster {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether it has cert-manager's definitions.
+    pub fn has_cert_manager(&self) -> bool {
+        kubectl(&["get", "crd", "certificates.cert-manager.io", "-o", "name"], None).is_ok()
+    }
+
+    /// Installs cert-manager on the harness's cluster.
+    ///
+    /// # Errors
+    /// [`End::Skipped`] on a cluster of somebody's own; what the harness says.
+    pub fn install_cert_manager(&self) -> Outcome {
+        let why = "needs cert-manager, which is not on this cluster";
+        let harness = self.harness.as_deref().ok_or_else(|| End::Skipped(why.to_owned()))?;
+        Ok(Machines::new(harness).cert_manager()?)
     }
 
     /// Its machines, to be hurt.

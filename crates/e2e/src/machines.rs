@@ -47,6 +47,14 @@ impl Machines {
         self.run(&["image-kafka", version]).map(drop)
     }
 
+    /// Installs cert-manager.
+    ///
+    /// # Errors
+    /// What the harness says.
+    pub fn cert_manager(&self) -> Result<(), String> {
+        self.run(&["cert-manager"]).map(drop)
+    }
+
     /// Every process of a machine dies at once; nobody is told.
     ///
     /// # Errors

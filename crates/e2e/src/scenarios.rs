@@ -44,6 +44,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "dedicated", core: false, limit: minutes(60), run: operator::dedicated::run },
     Scenario { name: "replaced", core: false, limit: minutes(60), run: operator::replaced::run },
     Scenario { name: "listeners", core: false, limit: minutes(40), run: operator::listeners::run },
+    Scenario { name: "issuer", core: false, limit: minutes(40), run: operator::issuer::run },
     Scenario { name: "repaired", core: false, limit: minutes(40), run: operator::repaired::run },
     Scenario { name: "strangers", core: false, limit: minutes(30), run: operator::strangers::run },
     Scenario { name: "authority", core: false, limit: minutes(60), run: operator::authority::run },

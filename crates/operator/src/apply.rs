@@ -36,6 +36,11 @@ pub fn words(error: &kube::Error) -> String {
     }
 }
 
+/// There is no such object, or no such kind: of a kind it does not know the API server says so in a text, without a reason.
+pub fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
 /// Applies objects of a namespace, each only when it changed or some time went by.
 #[derive(Clone)]
 pub struct Applier {
@@ -174,6 +179,23 @@ impl Applier {
             + std::fmt::Debug,
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        self.delete_from(&api, namespace, name, uid).await
+    }
+
+    /// The same for a kind that is not known here; the API is of that namespace.
+    ///
+    /// # Errors
+    /// Of the API server.
+    pub async fn delete_from<K>(
+        &self,
+        api: &Api<K>,
+        namespace: &str,
+        name: &str,
+        uid: Option<String>,
+    ) -> Result<(), kube::Error>
+    where
+        K: DeserializeOwned + Clone + std::fmt::Debug,
+    {
         let preconditions = Some(Preconditions { uid, resource_version: None });
         let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
         self.applied().retain(|key, _| (&*key.namespace, &*key.name) != (namespace, name));

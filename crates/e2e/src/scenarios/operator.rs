@@ -18,6 +18,7 @@ pub(super) mod authority;
 pub(super) mod change;
 pub(super) mod dedicated;
 pub(super) mod disks;
+pub(super) mod issuer;
 pub(super) mod listeners;
 pub(super) mod refused;
 pub(super) mod repaired;

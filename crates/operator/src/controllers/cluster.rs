@@ -16,6 +16,7 @@ pub mod claims;
 pub mod dereference;
 pub mod dereferenced;
 pub mod ids;
+pub mod issuers;
 pub mod look;
 pub mod metadata_version;
 pub mod names;
@@ -48,12 +49,11 @@ use klamm_crd::ListenerStatus;
 pub fn listeners(validated: &Validated) -> Vec<ListenerStatus> {
     let host = validated.names.bootstrap_host();
     let one = |listener: &klamm_crd::Listener| {
-        let own =
-            listener.tls.as_ref().is_some_and(|tls| tls.secret.is_none() && tls.issuer.is_none());
+        let by_cluster = listener.tls.is_some() && !listener.has_own_certificate();
         ListenerStatus {
             name: listener.name.clone(),
             bootstrap_servers: format!("{host}:{}", listener.port),
-            trust_secret: own.then(|| certificates::trust(&validated.names)),
+            trust_secret: by_cluster.then(|| certificates::trust(&validated.names)),
         }
     };
     validated.listeners.iter().map(one).collect()

@@ -2,13 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use klamm_kafka::KafkaError;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair,
 };
 use serde_json::json;
 
-use super::listeners::greets;
+use super::listeners::served;
 use super::{Example, ROLL, all_new, none_new, told, verdict};
 use crate::clock::{now, since_ms};
 use crate::end::{End, Outcome};
@@ -24,6 +23,8 @@ const OF_THE_CLUSTER: &str = "klamm.dev/cluster=main";
 /// The node whose certificate is over.
 const NODE: &str = "main-all-1";
 const POD: &str = "main-all-1-0";
+/// The example's listener with a certificate of the cluster's authority.
+const SCRAM: u16 = 9093;
 /// Long enough for a node to start with it on a machine that is busy with other things.
 const SHORT: Duration = Duration::from_secs(150);
 
@@ -104,7 +105,7 @@ fn lost(stage: &mut Stage<'_>, example: &Example) -> Outcome {
     example.settled(ROLL)?;
     stage.number("lost authorities replaced on all nodes after", since_ms(since), "ms");
     all_new(&before, &example.pods()?)?;
-    served(example, &new, &old)
+    served(example, SCRAM, &new, &old)
 }
 
 /// Every Secret is gone at once, and comes back from a backup: nothing is made meanwhile, and nobody restarts.
@@ -130,7 +131,7 @@ fn begun_anew(stage: &mut Stage<'_>, example: &Example) -> Outcome {
     example.settled(ROLL)?;
     stage.number("settled with a new authority and no backup after", since_ms(since), "ms");
     all_new(&before, &example.pods()?)?;
-    served(example, &trust(example)?, &old)
+    served(example, SCRAM, &trust(example)?, &old)
 }
 
 /// All Secrets of the cluster are deleted while nobody looks, and a condition says what is to be done.
@@ -212,18 +213,6 @@ fn degraded(example: &Example, words: &str) -> Result<(), String> {
         }
         Err(degraded.to_string())
     })
-}
-
-/// Clients who trust the new authority are served by every broker, and those who trust the old one alone by none.
-fn served(example: &Example, new: &str, old: &str) -> Outcome {
-    for broker in 0..3 {
-        let host = format!("main-all-{broker}-0.main-nodes.{}.svc", example.namespace.name());
-        let server = format!("{host}:9093");
-        greets(&server, new).map_err(|error| format!("{server}: {error}"))?;
-        let refused = matches!(greets(&server, old), Err(KafkaError::Tls { .. }));
-        End::unless(refused, || format!("{server} is taken for one of the old authority"))?;
-    }
-    Ok(())
 }
 
 /// All but the node whose certificate is over.

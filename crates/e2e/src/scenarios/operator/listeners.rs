@@ -14,6 +14,7 @@ use crate::operator::Operator;
 use crate::stage::Stage;
 use crate::wait::until;
 
+const PORT: u16 = 9095;
 /// The example's listeners, and one more.
 const LISTENER: (&str, &str) = (
     "    - name: scram\n",
@@ -30,12 +31,13 @@ pub(crate) fn run(stage: &mut Stage<'_>) -> Outcome {
     example.ready()?;
     let load = example.load(stage)?;
     let before = example.containers()?;
-    served(&example, &first, &second)?;
+    let (first, by_second) = (first.pem(), second.pem());
+    served(&example, PORT, &first, &by_second)?;
     let since = now();
     second.deliver(&example.namespace)?;
     // What is mounted follows a Secret within a minute or two: the kubelet's pace.
     until("the second certificate from every broker", PATIENCE, || {
-        served(&example, &second, &first).map_err(|end| format!("{end:?}"))
+        served(&example, PORT, &by_second, &first).map_err(|end| format!("{end:?}"))
     })
     .map_err(|error| example.explain(&error))?;
     stage.number("another certificate served by all after", since_ms(since), "ms");
@@ -44,13 +46,13 @@ pub(crate) fn run(stage: &mut Stage<'_>) -> Outcome {
     verdict(stage, load)
 }
 
-/// Every broker shows a certificate by this authority, and not by that one.
-fn served(example: &Example, by: &Authority, not_by: &Authority) -> Outcome {
+/// Every broker of `main` shows on this port a certificate by this authority, and not by that one.
+pub(super) fn served(example: &Example, port: u16, by: &str, not_by: &str) -> Outcome {
     for broker in 0..3 {
         let host = format!("main-all-{broker}-0.main-nodes.{}.svc", example.namespace.name());
-        let server = format!("{host}:9095");
-        by.greets(&server).map_err(|error| format!("{server}: {error}"))?;
-        let refused = matches!(not_by.greets(&server), Err(KafkaError::Tls { .. }));
+        let server = format!("{host}:{port}");
+        greets(&server, by).map_err(|error| format!("{server}: {error}"))?;
+        let refused = matches!(greets(&server, not_by), Err(KafkaError::Tls { .. }));
         End::unless(refused, || format!("{server} is taken for another's"))?;
     }
     Ok(())
@@ -86,13 +88,13 @@ impl Authority {
         here.apply(&secret.to_string())
     }
 
-    fn greets(&self, server: &str) -> Result<(), KafkaError> {
-        greets(server, &self.0.pem())
+    fn pem(&self) -> String {
+        self.0.pem()
     }
 }
 
 /// A connection of somebody who trusts this authority and nobody else.
-pub(super) fn greets(server: &str, authority: &str) -> Result<(), KafkaError> {
+fn greets(server: &str, authority: &str) -> Result<(), KafkaError> {
     let tls = Tls::new(authority.as_bytes(), None)?;
     let options = ClientOptions::new("klamm-e2e").with_security(Security::default().with_tls(tls));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

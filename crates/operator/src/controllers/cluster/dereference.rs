@@ -8,7 +8,7 @@ use kube::api::{Api, ListParams};
 use kube::core::DeserializeGuard;
 
 use super::reconcile::ReconcileError;
-use super::{Dereferenced, names};
+use super::{Dereferenced, Names, names};
 use crate::context::Context;
 
 /// None if there is no such cluster any more.
@@ -30,6 +30,7 @@ pub async fn dereference(
     let mut pools = read?;
     pools.retain(|pool| pool.spec.cluster == name && pool.metadata.deletion_timestamp.is_none());
     let labels = ListParams::default().labels(&format!("{}={name}", names::LABEL_CLUSTER));
+    let named = Names { cluster: name.to_owned(), namespace: namespace.to_owned() };
     let kafka =
         labels.clone().labels(&format!("{}={name},{}", names::LABEL_CLUSTER, names::LABEL_NODE_ID));
     Ok(Some(Dereferenced {
@@ -37,7 +38,8 @@ pub async fn dereference(
         stateful_sets: Api::namespaced(client.clone(), namespace).list(&kafka).await?.items,
         pods: Api::namespaced(client.clone(), namespace).list(&kafka).await?.items,
         claims: Api::namespaced(client.clone(), namespace).list(&labels).await?.items,
-        secrets: secrets(context, namespace, &Dereferenced::secrets_named(&cluster)).await?,
+        secrets: secrets(context, namespace, &Dereferenced::secrets_named(&named, &cluster))
+            .await?,
         openshift: context.openshift,
         agent_image: context.settings.agent_image.clone(),
         namespace: namespace.to_owned(),

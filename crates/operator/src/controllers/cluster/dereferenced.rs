@@ -6,6 +6,8 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use klamm_crd::{KafkaCluster, KafkaNodePool};
 
+use super::Names;
+
 /// All that validation looks at.
 #[derive(Debug, Clone, Default)]
 pub struct Dereferenced {
@@ -19,7 +21,7 @@ pub struct Dereferenced {
     pub pods: Vec<Pod>,
     /// PersistentVolumeClaims with its label.
     pub claims: Vec<PersistentVolumeClaim>,
-    /// Secrets that are there, of those that listeners name, and their entries.
+    /// Secrets that are there, of those with certificates of listeners' own, and their entries.
     pub secrets: BTreeMap<String, BTreeSet<String>>,
     /// User and group ids are given to pods by the platform.
     pub openshift: bool,
@@ -30,9 +32,9 @@ pub struct Dereferenced {
 }
 
 impl Dereferenced {
-    /// The Secrets that listeners name, to be looked up.
-    pub fn secrets_named(cluster: &KafkaCluster) -> BTreeSet<String> {
-        let tls = cluster.spec.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-        tls.filter_map(|tls| tls.secret.as_ref()).map(|secret| secret.name.clone()).collect()
+    /// The Secrets with certificates of listeners' own, to be looked up.
+    pub fn secrets_named(names: &Names, cluster: &KafkaCluster) -> BTreeSet<String> {
+        let own = |listener| names.own_certificate(listener);
+        cluster.spec.listeners.iter().filter_map(own).collect()
     }
 }

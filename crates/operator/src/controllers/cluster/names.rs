@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use klamm_crd::Listener;
 
 use crate::apply::{FIELD_MANAGER, LABEL_MANAGED_BY};
 use crate::model::{NodeId, Roles};
@@ -88,6 +89,13 @@ impl Names {
     /// cert-manager's Certificate for a listener, and the Secret it fills.
     pub fn listener_certificate(&self, listener: &str) -> String {
         format!("{}-listener-{listener}", self.cluster)
+    }
+
+    /// The Secret with a listener's own certificate, if it has one: somebody's, or what an issuer fills.
+    pub fn own_certificate(&self, listener: &Listener) -> Option<String> {
+        let tls = listener.tls.as_ref()?;
+        let issued = || tls.issuer.as_ref().map(|_| self.listener_certificate(&listener.name));
+        tls.secret.as_ref().map(|secret| secret.name.clone()).or_else(issued)
     }
 
     /// The labels of everything of this cluster.

@@ -1,9 +1,9 @@
 //! One pass over a cluster: short, and from the beginning each time.
 //!
 //! ```text
-//!   dereference -> validate -> names free -> ids stored -> certificates -> build -> apply -> orphans -> disks
-//!                                                                                          |
-//!        status <- act <- progress stored <- decide <- look (pods, agents, machines, Kafka)
+//!   dereference -> validate -> build -> names free -> issuers asked -> ids stored -> certificates -> apply -> orphans -> disks
+//!                                                                                                             |
+//!                           status <- act <- progress stored <- decide <- look (pods, agents, machines, Kafka)
 //! ```
 //!
 //! Nothing waits in here: what is not there yet is looked for in the next pass. So a pass that is killed, or a spec that turns out
@@ -20,6 +20,7 @@ use kube::runtime::controller::Action as Again;
 
 use super::act::{ActError, Actor};
 use super::certificates::{self, Certificates, CertificatesError, Holder, OwnLeaf};
+use super::issuers::{self, Issued, NotIssued};
 use super::look::{self, Pools, Seen};
 use super::racks::Racks;
 use super::setup::{self, Verdict};
@@ -64,6 +65,9 @@ pub enum ReconcileError {
     /// Names that the cluster wants are somebody else's.
     #[error("{}", sentence(.0))]
     NamesTaken(Vec<Stranger>),
+    /// Certificates of listeners are not there yet.
+    #[error("{}", sentence(.0))]
+    NotIssued(Vec<NotIssued>),
     /// It took too long.
     #[error("the pass took longer than a minute")]
     TimedOut,
@@ -90,6 +94,7 @@ pub struct Memory {
     metadata: Option<Packed<Metadata>>,
     settling: Settling,
     racks: Racks,
+    issued: Issued,
     /// Certificates that are counted, by their Secrets, and when they end.
     ends: BTreeMap<String, i64>,
 }
@@ -149,6 +154,7 @@ pub async fn reconcile(
     };
     let reason = match &error {
         ReconcileError::NamesTaken(_) => "NameTaken",
+        ReconcileError::NotIssued(_) => issuers::REASON,
         ReconcileError::Certificates(CertificatesError::Missing(_)) => ca::MISSING,
         _ => return Err(error),
     };
@@ -169,6 +175,10 @@ impl Pass<'_> {
         let names = &validated.names;
         let manifests = build(validated);
         none(strangers::find(context, there, validated, &manifests).await?)?;
+        let missing = issuers::settle(context, there, &manifests, &mut memory.issued).await?;
+        if !missing.is_empty() {
+            return Err(ReconcileError::NotIssued(missing));
+        }
         write::pools(context, there, validated).await?;
         let live = setup::by_id(there.stateful_sets.iter().cloned());
         let mut pools = look::pools(&live, &there.pods);

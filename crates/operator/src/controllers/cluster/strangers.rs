@@ -16,7 +16,7 @@ use kube::{Client, Resource, ResourceExt};
 
 use super::names::LABEL_CLUSTER;
 use super::{Dereferenced, Manifests, Validated, build};
-use crate::apply::{FIELD_MANAGER, LABEL_MANAGED_BY};
+use crate::apply::{FIELD_MANAGER, LABEL_MANAGED_BY, is_not_found};
 use crate::context::Context;
 use crate::controllers::user::LABEL_USER;
 
@@ -145,8 +145,11 @@ pub async fn at(
     cluster: &str,
 ) -> Result<Option<Stranger>, kube::Error> {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &place.resource);
-    let object = api.get_metadata_opt(&place.name).await?;
-    Ok(object.and_then(|object| stranger(place, object.labels(), cluster)))
+    match api.get_metadata(&place.name).await {
+        Ok(object) => Ok(stranger(place, object.labels(), cluster)),
+        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A Secret's place.

@@ -116,7 +116,8 @@ spec:
         ],
     );
     let keys: BTreeSet<String> = ["tls.crt".to_owned(), "tls.key".to_owned()].into();
-    Dereferenced { secrets: [("own".to_owned(), keys)].into(), ..input }
+    let own = ["own", "bank-listener-public"].map(|name| (name.to_owned(), keys.clone()));
+    Dereferenced { secrets: own.into(), ..input }
 }
 
 /// Ids are given out by the platform.

@@ -26,6 +26,7 @@ use klamm_crd::KafkaNodePool;
 use kube::Resource;
 
 pub use finding::{Findings, Invalid};
+pub(super) use listener::TLS_KEYS;
 pub use pool::REMOVE_NODE_IDS;
 
 use super::validated::Disk;

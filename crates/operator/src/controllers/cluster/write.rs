@@ -37,9 +37,6 @@ pub async fn manifests(
     for budget in &manifests.budgets {
         applier.apply(budget).await?;
     }
-    for certificate in &manifests.certificates {
-        applier.apply_dynamic(certificate).await?;
-    }
     // Only what this operator made: somebody's own Service may have the cluster's label.
     let (cluster, managed) = (there.cluster.name_any(), crate::apply::managed());
     let labels = format!("{}={cluster},{managed}", names::LABEL_CLUSTER);

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_crd::{
-    Authentication, KafkaCluster, KafkaUser, KafkaUserSpec, Listener, ListenerAuthentication,
-    SecretKeyRef,
+    Authentication, KafkaCluster, KafkaUser, KafkaUserSpec, ListenerAuthentication, SecretKeyRef,
 };
 use klamm_kafka::admin as kafka;
 use kube::ResourceExt;
@@ -325,9 +324,6 @@ fn access(authentication: Authentication, cluster: &KafkaCluster) -> Result<Acce
         );
         Told::no("NoListener", message)
     })?;
-    let own = |listener: &Listener| {
-        listener.tls.as_ref().is_some_and(|tls| tls.secret.is_none() && tls.issuer.is_none())
-    };
     let told = cluster.status.iter().flat_map(|status| &status.listeners);
     let told = told.filter(|told| told.name == listener.name && !told.bootstrap_servers.is_empty());
     let default = || {
@@ -340,6 +336,6 @@ fn access(authentication: Authentication, cluster: &KafkaCluster) -> Result<Acce
             .next()
             .unwrap_or_else(default),
         is_encrypted: listener.tls.is_some(),
-        trusts_cluster: own(listener),
+        trusts_cluster: listener.tls.is_some() && !listener.has_own_certificate(),
     })
 }

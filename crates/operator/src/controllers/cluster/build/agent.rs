@@ -43,7 +43,7 @@ fn of(cluster: &str, id: NodeId, inputs: &Inputs) -> Config {
 
 /// Those with a certificate of their own.
 fn listeners(inputs: &Inputs) -> Vec<Listener> {
-    let own = |listener: &&klamm_crd::Listener| volume::has_own_certificate(listener);
+    let own = |listener: &&klamm_crd::Listener| listener.has_own_certificate();
     let path = |name: &str, file: &str| format!("{}/{file}", volume::own_certificate(name)).into();
     let listener = |listener: &klamm_crd::Listener| Listener {
         name: listener.name.clone(),

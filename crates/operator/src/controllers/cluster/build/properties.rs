@@ -108,7 +108,7 @@ fn client_listener(listener: &Listener) -> BTreeMap<String, String> {
     let mut properties = BTreeMap::new();
     let prefix = format!("listener.name.{}.", listener.name);
     if listener.tls.is_some() {
-        let own = volume::has_own_certificate(listener);
+        let own = listener.has_own_certificate();
         let keystore =
             if own { agent::keystore(&listener.name) } else { format!("{TLS}/keystore.pem") };
         properties.extend(store("keystore", &keystore));

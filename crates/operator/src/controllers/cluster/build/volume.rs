@@ -8,7 +8,6 @@ use k8s_openapi::api::core::v1::{
     VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use klamm_crd::Listener;
 
 use super::super::{Inputs, NodeSpec, Validated, claims, setup};
 use crate::model::NodeId;
@@ -103,20 +102,11 @@ fn own_certificates<'a>(
     inputs: &'a Inputs,
 ) -> impl Iterator<Item = (String, String)> + 'a {
     inputs.listeners.iter().filter_map(|listener| {
-        let tls = listener.tls.as_ref()?;
-        let issued =
-            || tls.issuer.as_ref().map(|_| validated.names.listener_certificate(&listener.name));
-        let secret = tls.secret.as_ref().map(|secret| secret.name.clone()).or_else(issued)?;
-        Some((own_volume(&listener.name), secret))
+        Some((own_volume(&listener.name), validated.names.own_certificate(listener)?))
     })
 }
 
-/// It is not the one of the cluster's own authority.
-pub(super) fn has_own_certificate(listener: &Listener) -> bool {
-    listener.tls.as_ref().is_some_and(|tls| tls.secret.is_some() || tls.issuer.is_some())
-}
-
-/// Where the Secret of such a listener is mounted.
+/// Where the Secret of a listener with a certificate of its own is mounted.
 pub(super) fn own_certificate(listener: &str) -> String {
     format!("/etc/klamm/listeners/{listener}")
 }
@@ -172,7 +162,7 @@ pub(super) fn mounts(inputs: &Inputs) -> Vec<VolumeMount> {
         VolumeMount { read_only: Some(true), ..mount("pod", "/etc/klamm/pod") },
         VolumeMount { read_only: Some(true), ..mount("tls", "/etc/klamm/tls") },
     ];
-    for listener in inputs.listeners.iter().filter(|listener| has_own_certificate(listener)) {
+    for listener in inputs.listeners.iter().filter(|listener| listener.has_own_certificate()) {
         let (name, path) = (own_volume(&listener.name), own_certificate(&listener.name));
         mounts.push(VolumeMount { read_only: Some(true), ..mount(&name, &path) });
     }

@@ -12,7 +12,7 @@ use super::Findings;
 const NAMES_TAKEN: [&str; 3] = ["agent", "controller", "internal"];
 const NAME_LENGTH_MAX: usize = 15; // A port's name in Kubernetes (RFC 6335 section 5.1).
 /// What a Secret of type `kubernetes.io/tls` has.
-const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
+pub(in super::super) const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
 
 /// The listeners that brokers have.
 pub(super) fn check(input: &Dereferenced, found: &mut Findings) -> Vec<Listener> {

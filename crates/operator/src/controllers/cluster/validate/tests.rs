@@ -2,11 +2,11 @@
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use klamm_crd::{IssuerRef, KafkaClusterStatus, ListenerAuthentication, RolloutMode, SecretRef};
+use klamm_crd::{IssuerRef, KafkaClusterStatus, ListenerAuthentication, RolloutMode};
 use serde_json::{Value, json};
 
 use super::super::testing::{combined_input, secured_input, single_input, valid};
-use super::super::{Dereferenced, build, claims, setup};
+use super::super::{Dereferenced, Names, build, claims, setup};
 use super::*;
 
 /// The first refusal begins so; and every one has a remedy.
@@ -335,8 +335,9 @@ fn listeners_have_what_their_encryption_needs() {
         },
         "spec.listeners[2].tls has both secret and issuer",
     );
-    let named = Dereferenced::secrets_named(&secured_input().cluster);
-    assert_eq!(named.into_iter().collect::<Vec<_>>(), [SecretRef { name: "own".into() }.name]);
+    let names = Names { cluster: "bank".into(), namespace: "ns".into() };
+    let named = Dereferenced::secrets_named(&names, &secured_input().cluster);
+    assert_eq!(named.into_iter().collect::<Vec<_>>(), ["bank-listener-public", "own"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use klamm_crd::{
 use kube::ResourceExt as _;
 
 use super::{Problem, told};
+use crate::controllers::cluster::{Names, certificates};
 
 /// The listener that is named, or the first one that this user, or nobody, can use.
 pub(in super::super) fn choose(
@@ -69,11 +70,8 @@ pub(in super::super) fn trust_secret(
     cluster: &KafkaCluster,
     listener: &Listener,
 ) -> Option<String> {
-    let tls = listener.tls.as_ref()?;
-    let name = cluster.name_any();
-    Some(match (&tls.secret, &tls.issuer) {
-        (Some(secret), _) => secret.name.clone(),
-        (None, Some(_)) => format!("{name}-listener-{}", listener.name),
-        (None, None) => format!("{name}-trust"),
-    })
+    listener.tls.as_ref()?;
+    let names =
+        Names { cluster: cluster.name_any(), namespace: cluster.namespace().unwrap_or_default() };
+    Some(names.own_certificate(listener).unwrap_or_else(|| certificates::trust(&names)))
 }
