@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use klamm_crd::Conditions as _;
 use kube::api::{Api, ListParams};
 use kube::core::DynamicObject;
-use kube::{Client, ResourceExt as _};
+use kube::{Client, ResourceExt};
 use serde_json::Value;
 
 use super::build::certificate::resource;
@@ -98,7 +98,7 @@ async fn remove_orphans(
     there: &Dereferenced,
     wanted: &[DynamicObject],
 ) -> Result<(), kube::Error> {
-    let wanted: BTreeSet<String> = wanted.iter().map(|one| one.name_any()).collect();
+    let wanted: BTreeSet<String> = wanted.iter().map(ResourceExt::name_any).collect();
     let api = api(&context.client, &there.namespace);
     let labels = format!("{}={},{}", names::LABEL_CLUSTER, there.cluster.name_any(), managed());
     let certificates = match api.list_metadata(&ListParams::default().labels(&labels)).await {
