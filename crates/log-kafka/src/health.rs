@@ -27,6 +27,14 @@ pub(crate) struct Health {
     ready: AtomicBool,
     /// What was last said about a single connection.
     reason: Mutex<String>,
+    /// What was logged of this outage, or of this start: each only once, since clients try again all the time.
+    logged: Mutex<Vec<Why>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Refused,
+    Unreachable,
 }
 
 impl Health {
@@ -37,6 +45,7 @@ impl Health {
             status: watch::Sender::new(Status::Unavailable(text)),
             ready: AtomicBool::new(false),
             reason: Mutex::default(),
+            logged: Mutex::default(),
         }
     }
 
@@ -48,6 +57,7 @@ impl Health {
     pub(crate) fn reached(&self) {
         if !self.ready.swap(true, Ordering::AcqRel) {
             tracing::info!(servers = %self.servers, "Apache Kafka answers");
+            self.logged().clear();
             self.status.send_replace(Status::Ready);
         }
     }
@@ -56,25 +66,29 @@ impl Health {
     pub(crate) fn failed(&self, code: Code, text: &str) {
         match code {
             Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL => {
-                self.unavailable(format!("{} refuses this client: {text}", self.servers));
+                let text = format!("{} refuses this client: {text}", self.servers);
+                self.unavailable(Why::Refused, text);
             }
             Code::BrokerTransportFailure | Code::Resolve => {
                 text.clone_into(&mut self.reason());
                 if !self.ready.load(Ordering::Acquire) {
-                    self.unavailable(format!("cannot reach {}: {text}", self.servers));
+                    let text = format!("cannot reach {}: {text}", self.servers);
+                    self.unavailable(Why::Unreachable, text);
                 }
             }
             Code::AllBrokersDown => {
                 let reason = self.reason().clone();
-                let why = if reason.is_empty() { text } else { &reason };
-                self.unavailable(format!("cannot reach {}: {why}", self.servers));
+                let reason = if reason.is_empty() { text } else { &reason };
+                let text = format!("cannot reach {}: {reason}", self.servers);
+                self.unavailable(Why::Unreachable, text);
             }
             _ => {}
         }
     }
 
-    fn unavailable(&self, text: String) {
-        if self.ready.swap(false, Ordering::AcqRel) {
+    fn unavailable(&self, why: Why, text: String) {
+        self.ready.store(false, Ordering::Release);
+        if self.is_news(why) {
             tracing::warn!(servers = %self.servers, "Apache Kafka is unavailable: {text}");
         }
         self.status.send_if_modified(|status| {
@@ -83,6 +97,19 @@ impl Health {
             *status = new;
             changed
         });
+    }
+
+    fn is_news(&self, why: Why) -> bool {
+        let mut logged = self.logged();
+        let is_news = !logged.contains(&why);
+        if is_news {
+            logged.push(why);
+        }
+        is_news
+    }
+
+    fn logged(&self) -> std::sync::MutexGuard<'_, Vec<Why>> {
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reason(&self) -> std::sync::MutexGuard<'_, String> {
@@ -113,6 +140,17 @@ mod tests {
         assert!(text(&health).contains("connection refused"));
         health.reached();
         assert_eq!(*health.watch().borrow(), Status::Ready);
+    }
+
+    #[test]
+    fn outage_is_logged_once_for_each_kind_of_reason_and_a_start_too() {
+        let health = Health::new("a:1");
+        health.failed(Code::BrokerTransportFailure, "connection refused");
+        assert!(!health.is_news(Why::Unreachable), "a client that never connected says why");
+        health.failed(Code::SSL, "certificate verify failed");
+        assert!(!health.is_news(Why::Refused), "what comes after it is said too");
+        health.reached();
+        assert!(health.is_news(Why::Unreachable), "another outage is another one");
     }
 
     #[test]
