@@ -205,6 +205,21 @@ fn told(here: &Namespace, what: &str, reason: &str, words: &[&str]) -> Result<()
     })
 }
 
+/// `Degraded` of the cluster is True, in words with these.
+fn degraded(example: &Example, words: &str) -> Result<(), String> {
+    until(&format!("a cluster that is Degraded: {words}"), PATIENCE, || {
+        let conditions = example.status()?["conditions"].take();
+        let all = conditions.as_array().cloned().unwrap_or_default();
+        let degraded = all.into_iter().find(|c| c["type"] == "Degraded").unwrap_or_default();
+        let message = degraded["message"].as_str().unwrap_or_default();
+        if degraded["status"] == "True" && message.contains(words) {
+            println!("    {message}");
+            return Ok(());
+        }
+        Err(degraded.to_string())
+    })
+}
+
 /// Every node was replaced.
 fn all_new(before: &[String], after: &[String]) -> Outcome {
     let kept: Vec<&String> = before.iter().filter(|pod| after.contains(pod)).collect();

@@ -8,7 +8,7 @@ use rcgen::{
 use serde_json::json;
 
 use super::listeners::served;
-use super::{Example, ROLL, all_new, none_new, told, verdict};
+use super::{Example, ROLL, all_new, degraded, none_new, told, verdict};
 use crate::clock::{now, since_ms};
 use crate::end::{End, Outcome};
 use crate::kubectl::kubectl;
@@ -199,20 +199,6 @@ fn renewed(example: &Example, written: &str) -> Result<(), String> {
 /// What clients are to trust.
 fn trust(example: &Example) -> Result<String, String> {
     Secret::read(&example.namespace, "main-trust")?.text("ca.crt")
-}
-
-fn degraded(example: &Example, words: &str) -> Result<(), String> {
-    until(&format!("a cluster that is Degraded: {words}"), PATIENCE, || {
-        let conditions = example.status()?["conditions"].take();
-        let all = conditions.as_array().cloned().unwrap_or_default();
-        let degraded = all.into_iter().find(|c| c["type"] == "Degraded").unwrap_or_default();
-        let message = degraded["message"].as_str().unwrap_or_default();
-        if degraded["status"] == "True" && message.contains(words) {
-            println!("    {message}");
-            return Ok(());
-        }
-        Err(degraded.to_string())
-    })
 }
 
 /// All but the node whose certificate is over.

@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use super::listeners::served;
-use super::{Example, PATIENCE, ROLL, THREE, all_new, changed, none_new, told, verdict};
+use super::{Example, PATIENCE, ROLL, THREE, all_new, changed, degraded, none_new, told, verdict};
 use crate::clock::{now, since_ms};
 use crate::end::{End, Outcome};
-use crate::kubectl::Namespace;
+use crate::kubectl::{Namespace, kubectl};
 use crate::operator::Operator;
 use crate::secret::Secret;
 use crate::stage::Stage;
@@ -44,6 +44,7 @@ pub(crate) fn run(stage: &mut Stage<'_>) -> Outcome {
     served(&example, PORT, &first, &second)?;
 
     let before = example.containers()?;
+    refused(&example)?;
     let since = now();
     let another = r#"[{"op":"test","path":"/spec/listeners/1/name","value":"issued"},
         {"op":"replace","path":"/spec/listeners/1/tls/issuer/name","value":"second"}]"#;
@@ -79,6 +80,43 @@ pub(crate) fn run(stage: &mut Stage<'_>) -> Outcome {
         if left.contains(CERTIFICATE) { Err(left) } else { Ok(()) }
     })?;
     verdict(stage, load)
+}
+
+/// Who checks Certificates refuses them for a while, as a webhook does that is away: what is there is served, and it is told.
+fn refused(example: &Example) -> Outcome {
+    let name = "e2e-issuer-refused";
+    let object = |kind: &str, spec: Value| {
+        let (version, metadata) = ("admissionregistration.k8s.io/v1", json!({ "name": name }));
+        json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec })
+    };
+    let certificates = json!({
+        "apiGroups": ["cert-manager.io"], "apiVersions": ["*"], "resources": ["certificates"],
+        "operations": ["CREATE", "UPDATE"],
+    });
+    let policy = json!({
+        "matchConstraints": { "resourceRules": [certificates] },
+        "validations": [{ "expression": "false", "message": "nobody checks certificates now" }],
+    });
+    let here = json!({ "kubernetes.io/metadata.name": example.namespace.name() });
+    let binding = json!({
+        "policyName": name, "validationActions": ["Deny"],
+        "matchResources": { "namespaceSelector": { "matchLabels": here } },
+    });
+    let (policy_kind, binding_kind) =
+        ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding");
+    for object in [object(policy_kind, policy), object(binding_kind, binding)] {
+        kubectl(&["apply", "--server-side", "-f", "-"], Some(&object.to_string()))?;
+    }
+    let told = degraded(example, "nobody checks certificates now");
+    for kind in [binding_kind, policy_kind] {
+        kubectl(&["delete", kind, name], None)?;
+    }
+    told?;
+    until("no word of it any more", PATIENCE, || {
+        let conditions = example.status()?["conditions"].to_string();
+        if conditions.contains("nobody checks") { Err(conditions) } else { Ok(()) }
+    })?;
+    Ok(example.settled(PATIENCE)?)
 }
 
 /// What clients are to trust.

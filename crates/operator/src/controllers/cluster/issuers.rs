@@ -33,6 +33,8 @@ pub struct NotIssued {
 enum Why {
     /// The API server knows no Certificates.
     NoCertManager,
+    /// Its words, or those of cert-manager's webhook.
+    Rejected(String),
     /// In cert-manager's words, if it has any.
     Waits(Option<String>),
 }
@@ -46,6 +48,7 @@ impl fmt::Display for NotIssued {
                 "Certificate {name} cannot be asked for: cert-manager (cert-manager.io/v1) is not installed; \
                  install it, or give the listener a Secret of your own"
             ),
+            Why::Rejected(words) => write!(f, "Certificate {name} cannot be asked for: {words}"),
             Why::Waits(Some(words)) => {
                 write!(f, "Secret {name} has no certificate yet; cert-manager says: {words}")
             }
@@ -64,7 +67,16 @@ pub struct Issued {
     none_left: bool,
 }
 
-/// Asks for what listeners need, and removes what none needs. What is not there yet is told.
+/// What listeners wait for, and what somebody should know of certificates that are there.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Without these nothing is touched.
+    pub missing: Vec<NotIssued>,
+    /// In sentences.
+    pub warnings: Vec<String>,
+}
+
+/// Asks for what listeners need, and removes what none needs. A certificate that is there stays in use, whoever cannot be asked for another one.
 ///
 /// # Errors
 /// Of the API server.
@@ -73,24 +85,32 @@ pub async fn settle(
     there: &Dereferenced,
     manifests: &Manifests,
     issued: &mut Issued,
-) -> Result<Vec<NotIssued>, kube::Error> {
+) -> Result<Told, kube::Error> {
     let wanted = &manifests.certificates;
-    let mut missing = Vec::new();
+    let mut told = Told::default();
     for certificate in wanted {
         let name = certificate.name_any();
-        let why = match context.applier.apply_dynamic(certificate).await {
-            Ok(_) if is_complete(there, &name) => continue,
-            Ok(_) => Why::Waits(said(&context.client, &there.namespace, &name).await?),
-            Err(error) if is_not_found(&error) => Why::NoCertManager,
+        let trouble = match context.applier.apply_dynamic(certificate).await {
+            Ok(_) => None,
+            Err(error) if is_not_found(&error) => Some(Why::NoCertManager),
+            Err(kube::Error::Api(status)) => Some(Why::Rejected(status.message)),
             Err(error) => return Err(error),
         };
-        missing.push(NotIssued { name, why });
+        if is_complete(there, &name) {
+            told.warnings.extend(trouble.map(|why| NotIssued { name, why }.to_string()));
+            continue;
+        }
+        let why = match trouble {
+            Some(why) => why,
+            None => Why::Waits(said(&context.client, &there.namespace, &name).await?),
+        };
+        told.missing.push(NotIssued { name, why });
     }
     if !issued.none_left {
         remove_orphans(context, there, wanted).await?;
     }
     issued.none_left = wanted.is_empty();
-    Ok(missing)
+    Ok(told)
 }
 
 async fn remove_orphans(

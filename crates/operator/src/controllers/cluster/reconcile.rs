@@ -175,9 +175,9 @@ impl Pass<'_> {
         let names = &validated.names;
         let manifests = build(validated);
         none(strangers::find(context, there, validated, &manifests).await?)?;
-        let missing = issuers::settle(context, there, &manifests, &mut memory.issued).await?;
-        if !missing.is_empty() {
-            return Err(ReconcileError::NotIssued(missing));
+        let issued = issuers::settle(context, there, &manifests, &mut memory.issued).await?;
+        if !issued.missing.is_empty() {
+            return Err(ReconcileError::NotIssued(issued.missing));
         }
         write::pools(context, there, validated).await?;
         let live = setup::by_id(there.stateful_sets.iter().cloned());
@@ -201,6 +201,7 @@ impl Pass<'_> {
         }
         let desired = setup::desired(validated, &verdicts, &live, &certificates.fingerprints);
         let mut warnings = validated.warnings.clone();
+        warnings.extend(issued.warnings);
         warnings.extend(certificates.warnings.iter().cloned());
         warnings.extend(grown);
         seen.assume(&desired);
