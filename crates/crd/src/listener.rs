@@ -28,6 +28,11 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// It is encrypted, with the nodes' certificates of the cluster's own authority.
+    pub fn has_cluster_certificate(&self) -> bool {
+        self.tls.is_some() && !self.has_own_certificate()
+    }
+
     /// It is encrypted, with a certificate that is not of the cluster's own authority.
     pub fn has_own_certificate(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.secret.is_some() || tls.issuer.is_some())

@@ -49,7 +49,7 @@ use klamm_crd::ListenerStatus;
 pub fn listeners(validated: &Validated) -> Vec<ListenerStatus> {
     let host = validated.names.bootstrap_host();
     let one = |listener: &klamm_crd::Listener| {
-        let by_cluster = listener.tls.is_some() && !listener.has_own_certificate();
+        let by_cluster = listener.has_cluster_certificate();
         ListenerStatus {
             name: listener.name.clone(),
             bootstrap_servers: format!("{host}:{}", listener.port),

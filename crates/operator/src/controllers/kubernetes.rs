@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::objects::{Edit, Edited, Note, Objects};
 use super::registry::{Claimant, Key};
 use super::work::{Office, trim};
-use crate::apply::{FIELD_MANAGER, words};
+use crate::apply::{FIELD_MANAGER, is_not_found, words};
 
 /// An event's text has at most 1,024 bytes.
 const NOTE_CHARS_MAX: usize = 250;
@@ -44,7 +44,7 @@ where
                 self.office.learn(&resource);
                 Ok(Edited::Now(Box::new(resource)))
             }
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(Edited::Gone),
+            Err(error) if is_not_found(&error) => Ok(Edited::Gone),
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(Edited::Stale),
             Err(error) => Err(words(&error)),
         }

@@ -336,6 +336,6 @@ fn access(authentication: Authentication, cluster: &KafkaCluster) -> Result<Acce
             .next()
             .unwrap_or_else(default),
         is_encrypted: listener.tls.is_some(),
-        trusts_cluster: listener.tls.is_some() && !listener.has_own_certificate(),
+        trusts_cluster: listener.has_cluster_certificate(),
     })
 }
