@@ -88,8 +88,8 @@ async fn watch(shared: Arc<Shared>) {
     let mut with = None;
     loop {
         tokio::time::sleep(pause).await;
-        let (runs, was_ready) = shared.life(|life, _| (life.is_running(), life.was_ready()));
-        let stops = shared.life(|life, _| life.is_stopping());
+        let (runs, stops, was_ready) =
+            shared.life(|life, _| (life.is_running(), life.is_stopping(), life.was_ready()));
         pause = if was_ready || stops { ASK_WHILE_READY } else { ASK_WHILE_STARTING };
         if let (true, Some(tls)) = (stops, shared.tls()) {
             let controllers = readiness.controllers(&tls.kafka).await;
