@@ -11,6 +11,7 @@ use crate::kubectl::Namespace;
 use crate::load::{Load, Spec};
 use crate::operator::Operator;
 use crate::pod::Pod;
+use crate::secret::Secret;
 use crate::stage::Stage;
 use crate::wait::{PATIENCE, until};
 
@@ -31,6 +32,8 @@ pub(super) mod strangers;
 const ROLL: Duration = Duration::from_secs(900);
 
 const THREE: &str = "examples/kubernetes/three-brokers.yaml";
+/// Its listener with a certificate of the cluster's authority.
+const SCRAM: u16 = 9093;
 
 /// An example, applied as a user would.
 pub(super) struct Example {
@@ -96,6 +99,11 @@ impl Example {
         Ok(self.namespace.json(&self.resource())?["status"].take())
     }
 
+    /// What clients of listeners without a certificate of their own are to trust.
+    fn trust(&self) -> Result<String, String> {
+        Secret::read(&self.namespace, &format!("{}-trust", self.cluster))?.text("ca.crt")
+    }
+
     fn load(&self, stage: &Stage<'_>) -> Outcome<Load> {
         let mut load = Load::start(stage, &self.namespace, &Spec::new(&self.bootstrap()))?;
         load.full(PATIENCE)?;
@@ -119,9 +127,7 @@ impl Example {
     fn paused(&self) -> Result<(), String> {
         until("the pause", PATIENCE, || {
             let cluster = self.namespace.json(&self.resource())?;
-            let conditions = cluster["status"]["conditions"].as_array().cloned();
-            let conditions = conditions.unwrap_or_default();
-            let ready = conditions.into_iter().find(|c| c["type"] == "Ready").unwrap_or_default();
+            let ready = condition(&cluster["status"], "Ready");
             let seen = ready["observedGeneration"] == cluster["metadata"]["generation"];
             if seen && ready["reason"] == "Paused" { Ok(()) } else { Err(ready.to_string()) }
         })
@@ -133,10 +139,7 @@ impl Example {
             let cluster = self.namespace.json(&self.resource())?;
             let status = &cluster["status"];
             let seen = status["observedGeneration"] == cluster["metadata"]["generation"];
-            let is = |kind: &str, value: &str| {
-                let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-                conditions.iter().any(|c| c["type"] == kind && c["status"] == value)
-            };
+            let is = |kind: &str, value: &str| condition(status, kind)["status"] == value;
             let done = seen && is("Ready", "True") && is("Progressing", "False");
             if done && status["plan"].is_null() {
                 return Ok(());
@@ -189,12 +192,16 @@ fn verdict(stage: &mut Stage<'_>, mut load: Load) -> Outcome {
     verdict.nothing_lost()
 }
 
+/// The condition of a type, or null.
+fn condition(status: &Value, kind: &str) -> Value {
+    let mut all = status["conditions"].as_array().into_iter().flatten();
+    all.find(|one| one["type"] == kind).cloned().unwrap_or_default()
+}
+
 /// `Ready` of a resource is False for this reason, in words with each of these.
 fn told(here: &Namespace, what: &str, reason: &str, words: &[&str]) -> Result<(), String> {
     until(&format!("{reason} of {what}"), PATIENCE, || {
-        let conditions = here.json(what)?["status"]["conditions"].take();
-        let all = conditions.as_array().cloned().unwrap_or_default();
-        let ready = all.into_iter().find(|c| c["type"] == "Ready").unwrap_or_default();
+        let ready = condition(&here.json(what)?["status"], "Ready");
         let message = ready["message"].as_str().unwrap_or_default();
         let said = ready["reason"] == reason && words.iter().all(|word| message.contains(word));
         if ready["status"] == "False" && said {
@@ -208,9 +215,7 @@ fn told(here: &Namespace, what: &str, reason: &str, words: &[&str]) -> Result<()
 /// `Degraded` of the cluster is True, in words with these.
 fn degraded(example: &Example, words: &str) -> Result<(), String> {
     until(&format!("a cluster that is Degraded: {words}"), PATIENCE, || {
-        let conditions = example.status()?["conditions"].take();
-        let all = conditions.as_array().cloned().unwrap_or_default();
-        let degraded = all.into_iter().find(|c| c["type"] == "Degraded").unwrap_or_default();
+        let degraded = condition(&example.status()?, "Degraded");
         let message = degraded["message"].as_str().unwrap_or_default();
         if degraded["status"] == "True" && message.contains(words) {
             println!("    {message}");

@@ -8,7 +8,7 @@ use rcgen::{
 use serde_json::json;
 
 use super::listeners::served;
-use super::{Example, ROLL, all_new, degraded, none_new, told, verdict};
+use super::{Example, ROLL, SCRAM, all_new, degraded, none_new, told, verdict};
 use crate::clock::{now, since_ms};
 use crate::end::{End, Outcome};
 use crate::kubectl::kubectl;
@@ -23,8 +23,6 @@ const OF_THE_CLUSTER: &str = "klamm.dev/cluster=main";
 /// The node whose certificate is over.
 const NODE: &str = "main-all-1";
 const POD: &str = "main-all-1-0";
-/// The example's listener with a certificate of the cluster's authority.
-const SCRAM: u16 = 9093;
 /// Long enough for a node to start with it on a machine that is busy with other things.
 const SHORT: Duration = Duration::from_secs(150);
 
@@ -88,14 +86,14 @@ fn over(stage: &mut Stage<'_>, example: &Example) -> Outcome {
 
 /// Both authorities are deleted, keys and all: new ones take their places without a break.
 fn lost(stage: &mut Stage<'_>, example: &Example) -> Outcome {
-    let (here, before, old) = (&example.namespace, example.pods()?, trust(example)?);
+    let (here, before, old) = (&example.namespace, example.pods()?, example.trust()?);
     let since = now();
     here.kubectl(&["delete", "secret/main-ca", "secret/main-clients-ca"])?;
     for words in ["internal authority cannot sign any more", "clients' authority cannot sign"] {
         degraded(example, words)?;
     }
     let new = until("another authority, and no other one, that is trusted", ROLL, || {
-        let trust = trust(example)?;
+        let trust = example.trust()?;
         let certificates = trust.matches("BEGIN CERTIFICATE").count();
         if certificates == 1 && trust != old { Ok(trust) } else { Err(certificates.to_string()) }
     });
@@ -123,7 +121,7 @@ fn put_back(stage: &mut Stage<'_>, example: &Example) -> Outcome {
 
 /// The same without a backup: the pods of all nodes are deleted at once, and all begin with a new authority.
 fn begun_anew(stage: &mut Stage<'_>, example: &Example) -> Outcome {
-    let (before, old) = (example.pods()?, trust(example)?);
+    let (before, old) = (example.pods()?, example.trust()?);
     all_gone(example)?;
     none_new(&before, &example.pods()?)?;
     let since = now();
@@ -131,7 +129,7 @@ fn begun_anew(stage: &mut Stage<'_>, example: &Example) -> Outcome {
     example.settled(ROLL)?;
     stage.number("settled with a new authority and no backup after", since_ms(since), "ms");
     all_new(&before, &example.pods()?)?;
-    served(example, SCRAM, &trust(example)?, &old)
+    served(example, SCRAM, &example.trust()?, &old)
 }
 
 /// All Secrets of the cluster are deleted while nobody looks, and a condition says what is to be done.
@@ -194,11 +192,6 @@ fn renewed(example: &Example, written: &str) -> Result<(), String> {
         if is == written { Err("it is what was written".to_owned()) } else { Ok(()) }
     });
     renewed.map_err(|error| example.explain(&error))
-}
-
-/// What clients are to trust.
-fn trust(example: &Example) -> Result<String, String> {
-    Secret::read(&example.namespace, "main-trust")?.text("ca.crt")
 }
 
 /// All but the node whose certificate is over.

@@ -3,8 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::listeners::served;
-use super::{Example, PATIENCE, ROLL, THREE, all_new, changed, degraded, none_new, told, verdict};
+use super::listeners::{served, served_soon};
+use super::{
+    Example, PATIENCE, ROLL, SCRAM, THREE, all_new, changed, degraded, none_new, told, verdict,
+};
 use crate::clock::{now, since_ms};
 use crate::end::{End, Outcome};
 use crate::kubectl::{Namespace, kubectl};
@@ -15,8 +17,6 @@ use crate::wait::until;
 
 const CLUSTER: &str = "kafkacluster/main";
 const PORT: u16 = 9095;
-/// The example's listener with a certificate of the cluster's authority.
-const SCRAM: u16 = 9093;
 /// The example's listeners, and one more.
 const LISTENER: (&str, &str) = (
     "    - name: scram\n",
@@ -49,10 +49,7 @@ pub(crate) fn run(stage: &mut Stage<'_>) -> Outcome {
     let another = r#"[{"op":"test","path":"/spec/listeners/1/name","value":"issued"},
         {"op":"replace","path":"/spec/listeners/1/tls/issuer/name","value":"second"}]"#;
     here.kubectl(&["patch", CLUSTER, "--type=json", "-p", another])?;
-    until("a certificate of the second issuer's from every broker", PATIENCE, || {
-        served(&example, PORT, &second, &first).map_err(|end| format!("{end:?}"))
-    })
-    .map_err(|error| example.explain(&error))?;
+    served_soon(&example, PORT, &second, &first)?;
     stage.number("another issuer's certificate served by all after", since_ms(since), "ms");
     example.settled(PATIENCE)?;
     none_new(&before, &example.containers()?)?;
@@ -60,14 +57,14 @@ pub(crate) fn run(stage: &mut Stage<'_>) -> Outcome {
     let no_issuer = r#"[{"op":"remove","path":"/spec/listeners/1/tls/issuer"}]"#;
     here.kubectl(&["patch", CLUSTER, "--type=json", "-p", no_issuer])?;
     example.settled(ROLL)?;
-    served(&example, PORT, &trust(here)?, &second)?;
+    served(&example, PORT, &example.trust()?, &second)?;
     let since = now();
-    let (before, old) = (example.pods()?, trust(here)?);
+    let (before, old) = (example.pods()?, example.trust()?);
     example.patch(
         r#"{"spec":{"certificates":{"clusterAuthority":{"name":"first"},"trustGraceDays":0}}}"#,
     )?;
     until("cert-manager's authority, and no other one, that is trusted", ROLL, || {
-        let trust = trust(here)?;
+        let trust = example.trust()?;
         if trust.trim() == first.trim() { Ok(()) } else { Err(trust) }
     })
     .map_err(|error| example.explain(&error))?;
@@ -117,11 +114,6 @@ fn refused(example: &Example) -> Outcome {
         if conditions.contains("nobody checks") { Err(conditions) } else { Ok(()) }
     })?;
     Ok(example.settled(PATIENCE)?)
-}
-
-/// What clients are to trust.
-fn trust(here: &Namespace) -> Result<String, String> {
-    Secret::read(here, "main-trust")?.text("ca.crt")
 }
 
 /// An issuer with an authority of its own, which another issuer makes; what to trust.

@@ -35,11 +35,7 @@ pub(crate) fn run(stage: &mut Stage<'_>) -> Outcome {
     served(&example, PORT, &first, &by_second)?;
     let since = now();
     second.deliver(&example.namespace)?;
-    // What is mounted follows a Secret within a minute or two: the kubelet's pace.
-    until("the second certificate from every broker", PATIENCE, || {
-        served(&example, PORT, &by_second, &first).map_err(|end| format!("{end:?}"))
-    })
-    .map_err(|error| example.explain(&error))?;
+    served_soon(&example, PORT, &by_second, &first)?;
     stage.number("another certificate served by all after", since_ms(since), "ms");
     example.settled(PATIENCE)?;
     none_new(&before, &example.containers()?)?;
@@ -56,6 +52,19 @@ pub(super) fn served(example: &Example, port: u16, by: &str, not_by: &str) -> Ou
         End::unless(refused, || format!("{server} is taken for another's"))?;
     }
     Ok(())
+}
+
+/// The same after a while: what is mounted follows a Secret within a minute or two, the kubelet's pace.
+pub(super) fn served_soon(
+    example: &Example,
+    port: u16,
+    by: &str,
+    not_by: &str,
+) -> Result<(), String> {
+    until("the other certificate from every broker", PATIENCE, || {
+        served(example, port, by, not_by).map_err(|end| format!("{end:?}"))
+    })
+    .map_err(|error| example.explain(&error))
 }
 
 /// Whom clients of the listener trust.

@@ -3,7 +3,7 @@
 use klamm_kafka::security::Security;
 use serde_json::json;
 
-use super::{Example, none_new, told, verdict};
+use super::{Example, condition, none_new, told, verdict};
 use crate::end::{End, Outcome};
 use crate::kafka::Kafka;
 use crate::stage::Stage;
@@ -111,8 +111,7 @@ fn pool(example: &Example, patch: &str, words: &[&str]) -> Outcome {
 fn says(example: &Example, words: &[&str]) -> Result<(), String> {
     until(&format!("a condition with {words:?}"), PATIENCE, || {
         let cluster = example.namespace.json("kafkacluster/main")?;
-        let conditions = cluster["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let ready = conditions.into_iter().find(|c| c["type"] == "Ready").unwrap_or_default();
+        let ready = condition(&cluster["status"], "Ready");
         let message = ready["message"].as_str().unwrap_or_default();
         let refused =
             ready["reason"] == "Invalid" && words.iter().all(|word| message.contains(word));
